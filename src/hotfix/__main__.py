@@ -1,0 +1,10 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the command line as `python -m hotfix`."""
+
+from __future__ import annotations
+
+from hotfix.cli import main
+
+raise SystemExit(main())
