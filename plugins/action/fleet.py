@@ -1,0 +1,210 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Decides over all selected hosts, on the controller: before the first of them is touched, and between phases.
+
+Ansible's ``rescue`` does not run for unreachable hosts, so what becomes of a fleet is decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import socket
+import typing as t
+from datetime import datetime, timezone
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+#: Variables that an operator types on the command line. They are data: a template in one is refused, not rendered.
+OPERATOR_INPUTS = ("version", "release", "reason", "takeover", "hotfix_operator")
+_TEMPLATE_MARKS = ("{{", "{%", "{#")
+_GOOD = ("done", "unchanged", "planned", "seen")
+
+Vars = t.Mapping[str, t.Any]
+
+
+class ActionModule(ActionBase):
+    """Action plugin of M(pangeafate.hotfix.fleet)."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        variables: Vars = task_vars or {}
+        _validated, arguments = self.validate_argument_spec(
+            argument_spec={
+                "phase": {"type": "str", "required": True, "choices": ["select", "agree", "outcome"]},
+                "action": {"type": "str", "default": "change"},
+                "results": {"type": "list", "elements": "str", "default": []},
+                "reverted": {"type": "str"},
+                "reason": {"type": "str", "default": ""},
+                "takeover": {"type": "bool", "default": False},
+            }
+        )
+        if arguments["phase"] == "select":
+            return {**result, **select(variables, arguments)}
+        if arguments["phase"] == "agree":
+            return {**result, **agree(variables, arguments["results"], bool(self._task.check_mode))}
+        return {**result, **outcome(variables, arguments), "_ansible_verbose_always": True}
+
+
+def select(variables: Vars, arguments: Vars) -> dict[str, t.Any]:
+    """Check what was selected and typed, and return the run; nothing has been touched yet."""
+    _refuse_templates(variables)
+    hosts = list(variables.get("ansible_play_hosts_all") or [])
+    if variables.get("hotfix_limit_required") and not variables.get("ansible_limit"):
+        raise AnsibleActionFail(
+            "No environment is named. Nothing was touched. Next: name one, as in '-l production'."
+        )
+    if set(variables.get("ansible_play_batch") or hosts) != set(hosts):
+        raise AnsibleActionFail(
+            "This play runs in batches (serial), but a change is decided over all selected hosts. "
+            "Nothing was touched. Next: take 'serial' out of the play, or select fewer hosts with -l."
+        )
+    environment = _one_environment(variables, hosts)
+    started = datetime.now(timezone.utc)
+    return {
+        "changed": False,
+        "run": {
+            "id": f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+            "operator": str(variables.get("hotfix_operator") or f"{getpass.getuser()}@{socket.gethostname()}"),
+            "environment": environment,
+            "hosts": hosts,
+            "started": started.isoformat(timespec="milliseconds"),
+            "reason": arguments["reason"],
+            "takeover": arguments["takeover"],
+        },
+    }
+
+
+def _refuse_templates(variables: Vars) -> None:
+    for name in OPERATOR_INPUTS:
+        value = variables.get(name)
+        if isinstance(value, str) and any(mark in value for mark in _TEMPLATE_MARKS):
+            raise AnsibleActionFail(
+                f"{name} holds a template ({value!r}): what is typed on the command line is taken as it is. "
+                f"Nothing was touched. Next: give {name} in plain text."
+            )
+
+
+def _one_environment(variables: Vars, hosts: list[str]) -> str:
+    names = list(variables.get("hotfix_environments") or ["production", "staging"])
+    groups: Vars = variables.get("groups") or {}
+    members = {name: [host for host in hosts if host in (groups.get(name) or [])] for name in names}
+    chosen = [name for name in names if members[name]]
+    outside = [host for host in hosts if not any(host in members[name] for name in names)]
+    if not hosts:
+        raise AnsibleActionFail("No host is selected. Next: check the inventory (-i) and the limit (-l).")
+    if outside:
+        raise AnsibleActionFail(
+            f"{', '.join(outside)} is in no environment ({', '.join(names)}). Nothing was touched. "
+            "Next: put it into one of these inventory groups, or set hotfix_environments to yours."
+        )
+    if len(chosen) > 1:
+        listed = "; ".join(f"{name}: {', '.join(members[name])}" for name in chosen)
+        raise AnsibleActionFail(
+            f"Hosts of {len(chosen)} environments are selected ({listed}), a run touches exactly one. "
+            f"Nothing was touched. Next: select one, as in '-l {chosen[0]}'."
+        )
+    return chosen[0]
+
+
+def _host_outcome(variables: Vars, host: str, names: t.Sequence[str]) -> dict[str, t.Any]:
+    """Say how *host* got through the phases whose results it has under *names*: the last one decides."""
+    of_host: Vars = variables["hostvars"][host]
+    results = [r for r in (of_host.get(name) for name in names) if isinstance(r, dict) and not r.get("skipped")]
+    if not results:
+        return {"outcome": "unknown", "summary": "It was not looked at."}
+    last = results[-1]
+    if last.get("unreachable"):
+        return {"outcome": "unreachable", "summary": str(last.get("msg") or "It could not be reached.")}
+    said = last.get("outcome")
+    if last.get("failed") or said is None:
+        # A module that died says nothing of ours; what it left behind is all there is to show.
+        why = last.get("msg") or last.get("module_stderr") or "It ended silently."
+        return {"outcome": "failed", "summary": str(why)}
+    outcomes = [r.get("outcome") for r in results]
+    return {
+        "outcome": "done" if said == "unchanged" and "done" in outcomes else said,
+        "summary": str(last.get("summary") or last.get("msg") or ""),
+        "notes": [note for r in results for note in [*(r.get("notes") or []), *(r.get("plan") or [])[1:]]],
+        "seconds": sum(s["seconds"] for r in results for s in r.get("steps") or [] if s["step"] == "switch"),
+    }
+
+
+def _over_all(variables: Vars, names: t.Sequence[str]) -> dict[str, dict[str, t.Any]]:
+    return {host: _host_outcome(variables, host, names) for host in variables.get("ansible_play_hosts_all") or []}
+
+
+def agree(variables: Vars, names: t.Sequence[str], planning: bool) -> dict[str, t.Any]:
+    """Say whether the next phase may begin: every selected host, the unreachable ones too, got through this one."""
+    good = all(said["outcome"] in _GOOD for said in _over_all(variables, names).values())
+    # A plan is complete after its first phase; there is nothing to go on with and nothing to undo.
+    return {"changed": False, "go": good and not planning, "undo": not good and not planning}
+
+
+def outcome(variables: Vars, arguments: Vars) -> dict[str, t.Any]:
+    """Say how the run went over all selected hosts, and fail unless it went well on every one."""
+    hosts = _over_all(variables, arguments["results"])
+    action = arguments["action"].capitalize()
+    good = [host for host, said in hosts.items() if said["outcome"] in _GOOD]
+    bad = [host for host in hosts if host not in good]
+    if not bad:
+        joint = _joint([said["outcome"] for said in hosts.values()])
+        words = {
+            "done": "done on every host",
+            "unchanged": "nothing to do",
+            "planned": "planned, nothing was changed",
+            "seen": "every host was looked at",
+        }
+        return {"changed": False, "outcome": joint, "msg": f"{action}: {words[joint]}.", "hosts": _lines(hosts)}
+    lines = _lines(hosts)
+    undone: dict[str, dict[str, t.Any]] = {}
+    if arguments["reverted"]:
+        every = _over_all(variables, [arguments["reverted"]])
+        undone = {host: said for host, said in every.items() if said["outcome"] not in ("unknown", "unchanged")}
+        lines += [f"{host}: undone: {said['outcome']}: {said['summary']}" for host, said in undone.items()]
+    if undone:
+        joint = "reverted" if all(said["outcome"] in _GOOD for said in undone.values()) else "partial"
+    elif good and not arguments["reverted"]:
+        joint = "partial"
+    else:
+        kinds = {hosts[host]["outcome"] for host in bad}
+        joint = kinds.pop() if len(kinds) == 1 else "failed"
+    return {
+        "failed": True,
+        "changed": False,
+        "outcome": joint,
+        "msg": f"{action}: {joint.replace('_', ' ')}. {_next_step(joint, bad)}",
+        "hosts": lines,
+    }
+
+
+def _joint(outcomes: t.Sequence[str]) -> str:
+    for word in ("planned", "seen", "done"):
+        if word in outcomes:
+            return word
+    return "unchanged"
+
+
+def _lines(hosts: t.Mapping[str, Vars]) -> list[str]:
+    lines = []
+    for host, said in hosts.items():
+        took = f" ({said['seconds']:.1f} s)" if said.get("seconds") else ""
+        lines.append(f"{host}: {said['outcome'].replace('_', ' ')}{took}: {said['summary']}")
+        lines += [f"{host}: note: {note}" for note in said.get("notes") or []]
+    return lines
+
+
+def _next_step(joint: str, bad: t.Sequence[str]) -> str:
+    names = ", ".join(bad)
+    if joint == "partial":
+        return f"Next: mend {names} and run the same command again; hosts that are done stay as they are."
+    if joint == "reverted":
+        return f"Every host that was switched runs again what it ran before. Next: mend what the lines of {names} say."
+    return "Next: do what each host's line says, then run the same command again."

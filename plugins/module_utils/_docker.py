@@ -1,0 +1,373 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection.
+
+"""The Docker Engine of a host, through ``docker … --format json`` and ``docker inspect``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import CommandError, HotfixError
+
+PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
+ONEOFF_LABEL = "com.docker.compose.oneoff"
+CONFIG_HASH_LABEL = "com.docker.compose.config-hash"
+RELEASE_LABEL = "pangeafate.hotfix.release"
+KEEPER_LABEL = "pangeafate.hotfix.keeps"
+MIGRATION_LABEL = "pangeafate.hotfix.migration"
+REVISION_LABEL = "org.opencontainers.image.revision"
+
+_OUTPUT_TAIL = 2000
+# As the programs timeout(1) and sh(1) report them.
+_TIMED_OUT = 124
+_NO_PROGRAM = 127
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of a Compose project, as the engine sees it."""
+
+    id: str
+    name: str
+    service: str
+    image_id: str
+    image_reference: str
+    status: str
+    health: t.Optional[str]
+    exit_code: int
+    oom_killed: bool
+    restarts: int
+    release: t.Optional[str]
+    config_hash: t.Optional[str]
+    env: t.Tuple[str, ...]
+    health_log: str
+
+    @property
+    def running(self) -> bool:
+        """Running, and not in between two crashes."""
+        return self.status == "running"
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    """An image on this host."""
+
+    id: str
+    digests: t.Tuple[str, ...]
+    labels: t.Mapping[str, str]
+    env: t.Tuple[str, ...]
+
+
+class Runner(t.Protocol):
+    """Runs a program and returns its exit code, stdout and stderr. 124 means the timeout, 127 no such program."""
+
+    def __call__(
+        self,
+        arguments: t.Sequence[str],
+        *,
+        timeout: float,
+        stdin: t.Optional[str] = None,
+        env: t.Optional[t.Mapping[str, str]] = None,
+        pass_fds: t.Sequence[int] = (),
+    ) -> t.Tuple[int, str, str]:
+        """Run *arguments*."""
+
+
+class Docker:
+    """Runs the Docker CLI of the host. Nothing secret is ever an argument; logins go through stdin."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._config_dir: t.Optional[str] = None
+        #: Inherited by mutating commands, see the lock in ``_lease``.
+        self.lock_descriptor = -1
+
+    # -- running ------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        *arguments: str,
+        timeout: float = 60.0,
+        stdin: t.Optional[str] = None,
+        env: t.Optional[t.Mapping[str, str]] = None,
+        mutates: bool = False,
+    ) -> str:
+        """Run ``docker`` with *arguments* and return its stdout, or raise :class:`CommandError`."""
+        code, stdout, stderr = self._call(arguments, timeout=timeout, stdin=stdin, env=env, mutates=mutates)
+        shown = "docker " + " ".join(arguments[:2])
+        if code == _NO_PROGRAM:
+            raise HotfixError(
+                "Docker is not installed on this host (no 'docker' command).",
+                code="bad_input",
+                next_step="install Docker Engine and Compose v2 on it, or take the host out of the inventory group.",
+            )
+        if code == _TIMED_OUT:
+            raise CommandError(
+                f"'{shown}' did not end within {timeout:.0f} s.",
+                output="",
+                next_step="look at the engine on the host (docker info), then run this again.",
+            )
+        if code != 0:
+            output = (stderr.strip() or stdout.strip())[-_OUTPUT_TAIL:]
+            raise CommandError(
+                f"'{shown}' failed: {output or f'exit code {code}'}.",
+                output=output,
+                next_step="mend what it says, then run this again.",
+            )
+        return stdout
+
+    def _call(
+        self,
+        arguments: t.Sequence[str],
+        *,
+        timeout: float,
+        stdin: t.Optional[str] = None,
+        env: t.Optional[t.Mapping[str, str]] = None,
+        mutates: bool = False,
+    ) -> t.Tuple[int, str, str]:
+        environment = {"LC_ALL": "C.UTF-8", "DOCKER_CLI_HINTS": "false", **(env or {})}
+        if self._config_dir is not None:
+            environment["DOCKER_CONFIG"] = self._config_dir
+        inherit = (self.lock_descriptor,) if mutates and self.lock_descriptor >= 0 else ()
+        return self._runner(("docker", *arguments), timeout=timeout, stdin=stdin, env=environment, pass_fds=inherit)
+
+    def require(self) -> None:
+        """Raise unless this host has a Docker Engine that answers us, and Compose v2."""
+        try:
+            self.run("version", "--format", "{{.Server.Version}}", timeout=20.0)
+        except CommandError as exc:
+            if "permission denied" in exc.output.lower():
+                raise HotfixError(
+                    "This user may not talk to the Docker Engine.",
+                    code="bad_input",
+                    next_step="add the SSH user to the group 'docker' on the host, or run with --become.",
+                ) from exc
+            raise HotfixError(
+                f"The Docker Engine on this host does not answer ({exc.output or exc.what}).",
+                next_step="start it (systemctl start docker) and run this again.",
+            ) from exc
+        try:
+            version = self.run("compose", "version", "--short", timeout=20.0).strip().lstrip("v")
+        except CommandError as exc:
+            raise HotfixError(
+                "Compose v2 is not installed on this host ('docker compose' is no command; docker-compose v1 is of no use).",
+                code="bad_input",
+                next_step="install the Compose v2 plugin (package docker-compose-plugin, or docker-compose of Debian 13).",
+            ) from exc
+        if not re.match(r"(?:[2-9]|[1-9][0-9])\.", version):
+            raise HotfixError(
+                f"Compose {version} is too old.",
+                code="bad_input",
+                next_step="install Compose v2 (package docker-compose-plugin, or docker-compose of Debian 13).",
+            )
+
+    # -- looking ------------------------------------------------------------------------------------------
+
+    def containers(self, project: str) -> t.List[Container]:
+        """Return every container of a Compose project, whatever its state, but no one-off."""
+        listed = self.run("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={project}")
+        return [c for c in self._inspect_containers(listed.split()) if c is not None]
+
+    def _inspect_containers(self, ids: t.Sequence[str]) -> t.List[t.Optional[Container]]:
+        if not ids:
+            return []
+        try:
+            raw = json.loads(self.run("inspect", "--type", "container", *ids))
+        except CommandError as exc:
+            # One that went away between the two commands; the others are still of interest.
+            if "no such container" not in exc.output.lower() or len(ids) == 1:
+                if "no such container" in exc.output.lower():
+                    return []
+                raise
+            return [c for one in ids for c in self._inspect_containers([one])]
+        return [_container(entry) for entry in raw]
+
+    def image(self, reference: str) -> t.Optional[LocalImage]:
+        """Return the image that *reference* names on this host, or ``None``."""
+        try:
+            raw = json.loads(self.run("image", "inspect", reference))[0]
+        except CommandError as exc:
+            if "no such image" in exc.output.lower():
+                return None
+            raise
+        config = raw.get("Config") or {}
+        return LocalImage(
+            raw["Id"], tuple(raw.get("RepoDigests") or ()), config.get("Labels") or {}, tuple(config.get("Env") or ())
+        )
+
+    def logs(self, container: Container, lines: int = 15) -> str:
+        """Return the last lines that a container wrote: what went to stdout, then what went to stderr."""
+        _code, stdout, stderr = self._call(("logs", "--tail", str(lines), container.id), timeout=20.0)
+        return (stdout + stderr)[-_OUTPUT_TAIL:].strip()
+
+    # -- registry -----------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def logged_in(self, server: t.Optional[str], username: t.Optional[str], password: t.Optional[str]) -> t.Iterator[None]:
+        """Log in to a registry for the time of the block, in a configuration that only we can read and that goes."""
+        if not (server and username and password):
+            yield
+            return
+        folder = tempfile.mkdtemp(prefix="hotfix-login-")
+        try:
+            self._config_dir = folder
+            _share_cli_plugins(folder)
+            try:
+                self.run("login", "--username", username, "--password-stdin", server, stdin=password)
+            except CommandError as exc:
+                if _offline(exc.output):
+                    # The registry is down: what is on the host may still do, and pulling will say if not.
+                    yield
+                    return
+                raise HotfixError(
+                    f"The registry {server} refused the login of {username}: {exc.output}.",
+                    code="bad_input",
+                    next_step="check hotfix_registry_username and hotfix_registry_password.",
+                ) from exc
+            yield
+        finally:
+            self._config_dir = None
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def pull(self, reference: str, *, timeout: float) -> t.Optional[str]:
+        """Pull an image. Return ``None``, or why it could not be had; an unknown version raises."""
+        try:
+            self.run("pull", "--quiet", reference, timeout=timeout, mutates=True)
+        except CommandError as exc:
+            if _unknown(exc.output):
+                raise HotfixError(
+                    f"The version is unknown: the registry has no {reference}.",
+                    code="bad_input",
+                    next_step="check the version, or build and push it first.",
+                ) from exc
+            return exc.output or exc.what
+        return None
+
+    def registry_digest(self, reference: str) -> t.Tuple[t.Optional[str], t.Optional[str]]:
+        """Ask the registry for the digest of *reference* without pulling: ``(digest, None)`` or ``(None, why)``."""
+        try:
+            raw = json.loads(self.run("manifest", "inspect", "--verbose", reference, timeout=30.0))
+        except (CommandError, ValueError) as exc:
+            if isinstance(exc, CommandError) and _unknown(exc.output):
+                raise HotfixError(
+                    f"The version is unknown: the registry has no {reference}.",
+                    code="bad_input",
+                    next_step="check the version, or build and push it first.",
+                ) from exc
+            return None, str(exc)
+        if isinstance(raw, list):
+            return None, "an image for several platforms: its digest is known once it is pulled"
+        return f"{reference.rpartition(':')[0]}@{raw['Descriptor']['digest']}", None
+
+    # -- changing -----------------------------------------------------------------------------------------
+
+    def keep(self, project: str, image: str) -> None:
+        """Create (never start) a container of *image*, so that ``docker image prune --all`` leaves it."""
+        name = f"hotfix-keep-{project}-{image.rpartition(':')[2][:12]}"
+        try:
+            self.run(
+                "create",
+                "--name",
+                name,
+                "--label",
+                f"{KEEPER_LABEL}={project}",
+                "--network",
+                "none",
+                "--entrypoint",
+                "hotfix-never-started",
+                image,
+                mutates=True,
+            )
+        except CommandError as exc:
+            if "already in use" not in exc.output:
+                raise
+
+    def drop_keepers(self, project: str, images: t.Collection[str]) -> None:
+        """Remove the containers that keep images of *project*, but for those that keep one of *images*."""
+        listed = self.run("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={KEEPER_LABEL}={project}").split()
+        if listed:
+            raw = json.loads(self.run("inspect", "--type", "container", *listed))
+            self.remove([entry["Id"] for entry in raw if entry["Image"] not in images])
+
+    def remove(self, ids: t.Sequence[str]) -> None:
+        """Remove containers, running or not."""
+        if ids:
+            self.run("rm", "--force", *ids, mutates=True)
+
+    def each(self, function: t.Callable[[str], t.Any], items: t.Sequence[str]) -> t.List[t.Any]:
+        """Call *function* for all *items* at once and return the answers in order."""
+        if not items:
+            return []
+        with ThreadPoolExecutor(max_workers=min(8, len(items))) as pool:
+            return list(pool.map(function, items))
+
+
+def _share_cli_plugins(folder: str) -> None:
+    # Plugins (compose among them) are found through the configuration folder where they were installed per user.
+    own = os.path.expanduser("~/.docker/cli-plugins")
+    if os.path.isdir(own):
+        os.symlink(own, os.path.join(folder, "cli-plugins"))
+
+
+def _unknown(output: str) -> bool:
+    text = output.lower()
+    return "manifest unknown" in text or "no such manifest" in text or ("not found" in text and "manifest" in text)
+
+
+def _offline(output: str) -> bool:
+    text = output.lower()
+    return any(
+        sign in text
+        for sign in (
+            "connection refused",
+            "no such host",
+            "i/o timeout",
+            "no route to host",
+            "network is unreachable",
+            "context deadline exceeded",
+            "client.timeout",
+            "server misbehaving",
+            "temporary failure",
+            "bad gateway",
+            "service unavailable",
+            "eof",
+        )
+    )
+
+
+def _container(raw: t.Mapping[str, t.Any]) -> t.Optional[Container]:
+    labels = raw["Config"].get("Labels") or {}
+    if labels.get(ONEOFF_LABEL) == "True" or SERVICE_LABEL not in labels:
+        return None
+    state = raw["State"]
+    health = state.get("Health") or {}
+    status = health.get("Status")
+    log = health.get("Log") or []
+    return Container(
+        id=raw["Id"],
+        name=raw["Name"].lstrip("/"),
+        service=labels[SERVICE_LABEL],
+        image_id=raw["Image"],
+        image_reference=raw["Config"].get("Image") or "",
+        status=state["Status"],
+        health=None if status in (None, "none") else status,
+        exit_code=int(state.get("ExitCode") or 0),
+        oom_killed=bool(state.get("OOMKilled")),
+        restarts=int(raw.get("RestartCount") or 0),
+        release=labels.get(RELEASE_LABEL),
+        config_hash=labels.get(CONFIG_HASH_LABEL),
+        env=tuple(raw["Config"].get("Env") or ()),
+        health_log=(log[-1].get("Output") or "").strip()[-300:] if log else "",
+    )

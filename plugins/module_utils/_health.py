@@ -1,0 +1,112 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection.
+
+"""Asks the app for its health, as its users reach it: through the proxy, with the right name."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import typing as t
+import urllib.parse
+from dataclasses import dataclass
+
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+
+_BODY_LIMIT = 65536
+_KEYS = ("url", "address", "status", "instance_header", "ca_file", "validate_certs", "timeout")
+
+
+@dataclass(frozen=True)
+class Health:
+    """A health URL.
+
+    ``address`` (``host:port``) is where to connect when the name in the URL does not lead to this host's own
+    proxy. ``instance_header`` is a response header in which the app names the container that answers.
+    """
+
+    url: str
+    address: t.Optional[str] = None
+    status: int = 200
+    instance_header: t.Optional[str] = None
+    ca_file: t.Optional[str] = None
+    validate_certs: bool = True
+    timeout: float = 15.0
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> Health:
+        """Make it from module parameters; raise for a URL that is none."""
+        given = {key: params[key] for key in _KEYS if params.get(key) is not None}
+        url = str(given["url"])
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise BadInputError(
+                f"health url {url!r} is no http or https URL.",
+                next_step="set hotfix_health: {url: 'http://127.0.0.1/api/health'}.",
+            )
+        address = given.get("address")
+        if address is not None and not str(address).rpartition(":")[2].isdigit():
+            raise BadInputError(f"health address {address!r} is not host:port.", next_step="give it as 127.0.0.1:443.")
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one request found. ``problem`` is ``None`` when it was as it must be."""
+
+    problem: t.Optional[str]
+    answered: bool
+    status: t.Optional[int] = None
+    instance: t.Optional[str] = None
+
+
+def ask(health: Health, timeout: float) -> Answer:
+    """Make one request on a fresh connection."""
+    parts = urllib.parse.urlsplit(health.url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    name = str(parts.hostname)
+    where, at_port = name, port
+    if health.address:
+        where, _colon, digits = health.address.rpartition(":")
+        at_port = int(digits)
+    connection = http.client.HTTPConnection(name, port, timeout=timeout)
+    try:
+        raw = socket.create_connection((where.strip("[]"), at_port), timeout=timeout)
+        connection.sock = _tls(health, raw, name) if parts.scheme == "https" else raw
+        connection.request("GET", urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, "")))
+        response = connection.getresponse()
+        response.read(_BODY_LIMIT)
+        instance = response.getheader(health.instance_header) if health.instance_header else None
+        if response.status != health.status:
+            return Answer(f"{health.url} answered {response.status}, not {health.status}", True, response.status, instance)
+        return Answer(None, True, response.status, instance)
+    except (OSError, http.client.HTTPException) as exc:
+        return Answer(f"{health.url} did not answer: {str(exc) or type(exc).__name__}", False)
+    finally:
+        connection.close()
+
+
+def _tls(health: Health, raw: socket.socket, name: str) -> ssl.SSLSocket:
+    context = ssl.create_default_context(cafile=health.ca_file)
+    if not health.validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(raw, server_hostname=name)
+
+
+def wait(health: Health, clock: Clock, *, good: int = 2) -> Answer:
+    """Ask until *good* requests in a row were as they must be, or the time is over; return the last answer."""
+    end = clock.steady() + health.timeout
+    streak = 0
+    while True:
+        answer = ask(health, timeout=max(0.5, min(5.0, end - clock.steady())))
+        streak = streak + 1 if answer.problem is None else 0
+        if streak >= good or clock.steady() >= end:
+            return answer
+        if answer.problem is not None:
+            clock.sleep(0.2)

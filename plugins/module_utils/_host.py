@@ -1,0 +1,141 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection.
+
+"""A host as the engine sees it: what is recorded, what really runs, and where the two differ."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _mask, _states
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container, Docker
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Entry, Journal
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._lease import Lease, Lock
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release, Releases
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import App
+
+
+class Host:
+    """The parts of a host that hold an app's state."""
+
+    def __init__(self, app: App, docker: Docker, clock: Clock) -> None:
+        self.app = app
+        self.docker = docker
+        self.clock = clock
+        self.releases = Releases(app.app_dir)
+        self.journal = Journal(app.app_dir / "journal.jsonl", clock)
+        self.lease = Lease(app.app_dir, clock)
+        self.lock = Lock(app.app_dir, clock)
+
+    def mask(self) -> _mask.Mask:
+        """Return what hides this app's secrets in a text."""
+        env = _mask.read_env(self.app.app_dir / ".env")
+        current = self.releases.current()
+        if current is not None:
+            env = {**_mask.read_env(self.releases.env_file(current.id)), **env}
+        return _mask.Mask.of_env(env, self.app.registry.password)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look at a host.
+
+    ``attempted`` is a release that a run began to switch to and never finished with; ``unfinished`` is the
+    journal's line of that switch.
+    """
+
+    current: t.Optional[Release]
+    managed: bool
+    containers: t.Tuple[Container, ...]
+    drift: t.Tuple[str, ...]
+    unfinished: t.Optional[Entry]
+    attempted: t.Optional[str]
+    damaged: t.Tuple[str, ...]
+
+    def of(self, service: str) -> t.List[Container]:
+        """Return the containers of one service."""
+        return [c for c in self.containers if c.service == service]
+
+    def describe(self, services: t.Iterable[str]) -> str:
+        """Say in words what runs now."""
+        parts = []
+        for name in sorted(services):
+            up = [c for c in self.of(name) if c.running]
+            bad = len(self.of(name)) - len(up)
+            images = ", ".join(sorted({_short(c.image_reference) for c in up})) or "nothing"
+            parts.append(f"{name} runs {images}" + (f" ({bad} not running)" if bad else ""))
+        where = f"current is {self.current.id} ({self.current.state})" if self.current else "no release is current"
+        return f"On this host {where}; {'; '.join(parts)}."
+
+
+def observe(host: Host) -> Observation:
+    """Look at a host without changing anything."""
+    current = host.releases.current()
+    containers = tuple(host.docker.containers(host.app.project))
+    unfinished = host.journal.unfinished_switch()
+    return Observation(
+        current=current,
+        managed=host.releases.managed(),
+        containers=containers,
+        drift=tuple(_drift(host, current, containers)) if current else (),
+        unfinished=unfinished,
+        attempted=_attempted(host, current, containers, unfinished),
+        damaged=tuple(host.releases.damaged()),
+    )
+
+
+def runs(release: Release, model: t.Optional[_compose.Model], containers: t.Sequence[Container]) -> t.List[str]:
+    """Return in how many ways the containers are not what *release* says; nothing when they are."""
+    found: t.List[str] = []
+    for service, image in sorted(release.images.items()):
+        present = [c for c in containers if c.service == service]
+        up = [c for c in present if c.running]
+        foreign = sorted({_short(c.image_reference) for c in present if c.image_id != image.image_id})
+        if foreign:
+            found.append(f"{service} has a container of {', '.join(foreign)} instead of {_short(image.reference)}")
+        others = sorted({c.release for c in present if c.release and c.release != release.id})
+        if others and not foreign:
+            found.append(f"{service} runs with the configuration of release {', '.join(others)}")
+        wanted = _compose.replicas(model, service) if model else 1
+        if len(up) != wanted:
+            found.append(f"{service} has {len(up)} running containers instead of {wanted}")
+    return found
+
+
+def _drift(host: Host, current: Release, containers: t.Sequence[Container]) -> t.List[str]:
+    model = _compose.load(host.releases.compose_file(current.id))
+    found = runs(current, model, containers)
+    if current.arrived_by != "adopt":
+        # A container that lacks our label was started by hand, from whatever the app's own file says today.
+        unlabelled = sorted({c.service for c in containers if c.service in current.images and c.release is None})
+        if unlabelled and not found:
+            found.append(f"{', '.join(unlabelled)} was started by hand, not by a release")
+    if model is None:
+        found.append(f"the Compose file of release {current.id} is missing or damaged")
+    return found
+
+
+def _attempted(
+    host: Host, current: t.Optional[Release], containers: t.Sequence[Container], unfinished: t.Optional[Entry]
+) -> t.Optional[str]:
+    if unfinished is not None and unfinished.get("action") == "deploy":
+        return str(unfinished.get("release"))
+    # Where the journal was lost, the labels still tell of a deploy that went half way.
+    for name in sorted({c.release for c in containers if c.release}, reverse=True):
+        release = host.releases.find(name)
+        if release is not None and release.state == _states.PREPARED and (current is None or current.id != name):
+            return name
+    return None
+
+
+def _short(reference: str) -> str:
+    """Shorten a digest for the eye."""
+    name, at, digest = reference.partition("@sha256:")
+    if at:
+        return f"{name}@{digest[:12]}"
+    return reference[:19] if reference.startswith("sha256:") else reference

@@ -1,0 +1,216 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection.
+
+"""One state asked for, one result returned: what the ``release`` and ``release_info`` modules do."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _deploy, _names, _plan, _rollback
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._adopt import adopt
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, observe
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session, opened
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
+
+Result = t.Dict[str, t.Any]
+
+ADOPTED = "adopted"
+PREPARED = "prepared"
+LIVE = "live"
+CONFIRMED = "confirmed"
+REVERTED = "reverted"
+ROLLED_BACK = "rolled_back"
+STATES = (ADOPTED, PREPARED, LIVE, CONFIRMED, REVERTED, ROLLED_BACK)
+
+#: The journal's word for the action that a state belongs to.
+_ACTIONS = {
+    ADOPTED: "adopt",
+    PREPARED: "deploy",
+    LIVE: "deploy",
+    CONFIRMED: "deploy",
+    REVERTED: "revert",
+    ROLLED_BACK: "rollback",
+}
+
+
+class Wanted(t.NamedTuple):
+    """What the operator asked for."""
+
+    state: str
+    version: t.Optional[str] = None
+    release: t.Optional[str] = None
+    min_free_mb: int = 1024
+    keep: int = 5
+
+
+def check(host: Host, wanted: Wanted) -> Result:
+    """Return the plan; nothing is changed."""
+    _require(wanted)
+    if wanted.state == ADOPTED:
+        plan = _plan.of_adopt(host)
+    elif wanted.state == ROLLED_BACK:
+        plan = _plan.of_rollback(host, wanted.release)
+    elif wanted.state == PREPARED:
+        plan = _plan.of_deploy(host, wanted.version or "")
+    else:
+        raise BadInputError(
+            f"state={wanted.state} cannot be planned: it goes on from a release that was really prepared.",
+            next_step="plan with state=prepared, or state=rolled_back.",
+        )
+    holder = host.lease.holder()
+    if holder is not None:
+        plan.lines.append(f"The lease is held by {holder.says()}.")
+    return {
+        "changed": plan.change,
+        "outcome": "planned",
+        "summary": plan.lines[0] if plan.lines else "Would change the images shown.",
+        "plan": plan.lines,
+        "diff": plan.diff(),
+        "release": plan.release.summary() if plan.release else None,
+    }
+
+
+def perform(host: Host, run: Run, wanted: Wanted) -> Result:
+    """Bring the host to the state asked for, and return what was done."""
+    _require(wanted)
+    with opened(host, run, _ACTIONS[wanted.state]) as session:
+        try:
+            result = _DOERS[wanted.state](session, wanted)
+        except HotfixError as exc:
+            _explain(session, wanted, exc)
+            raise
+        result.update({"steps": session.steps, "notes": session.notes})
+        return result
+
+
+def _require(wanted: Wanted) -> None:
+    if wanted.state == PREPARED and not wanted.version:
+        raise BadInputError("No version is given.", next_step="name it: -e version=…")
+    if wanted.state in (LIVE, CONFIRMED) and not wanted.release:
+        raise BadInputError(f"state={wanted.state} needs a release.", next_step="give the ID that state=prepared returned.")
+    if wanted.version:
+        _names.version(wanted.version)
+    if wanted.release:
+        _names.release_id(wanted.release)
+
+
+def _explain(session: Session, wanted: Wanted, error: HotfixError) -> None:
+    """Say in the error what the host was left with, and give up the lease where nothing will go on from here."""
+    host = session.host
+    changed = any(s["step"] in ("start", "reload_proxy", "verify", "switch") for s in session.steps)
+    if changed:
+        error.left = observe(host).describe(host.app.services)
+    # A failed deploy is followed by state=reverted in the same run, which gives the lease back.
+    if wanted.state in (ADOPTED, ROLLED_BACK, CONFIRMED) or not changed:
+        session.release_lease()
+
+
+def _done(release: t.Optional[Release], changed: bool, summary: str) -> Result:
+    return {
+        "changed": changed,
+        "outcome": "done" if changed else "unchanged",
+        "summary": summary,
+        "release": release.summary() if release else None,
+    }
+
+
+def _adopted(session: Session, _wanted: Wanted) -> Result:
+    host = session.host
+    if host.releases.managed():
+        session.release_lease()
+        current = host.releases.current()
+        name = current.id if current else "its current release, whose record is lost"
+        return _done(current, False, f"Under management already: {name}.")
+    release = adopt(session)
+    session.release_lease()
+    return _done(release, True, f"Recorded what runs as release zero, {release.id}, as {release.state}.")
+
+
+def _prepared(session: Session, wanted: Wanted) -> Result:
+    release, is_current = _deploy.prepare(session, version=wanted.version or "", min_free_mb=wanted.min_free_mb)
+    if is_current:
+        return _done(release, False, f"Version {wanted.version} is current already ({release.id}).")
+    return _done(release, True, f"Release {release.id} is prepared; users have seen nothing yet.")
+
+
+def _live(session: Session, wanted: Wanted) -> Result:
+    release, changed = _deploy.go_live(session, wanted.release or "")
+    return _done(release, changed, f"Release {release.id} is live and verified on this host.")
+
+
+def _confirmed(session: Session, wanted: Wanted) -> Result:
+    release, changed = _deploy.confirm(session, wanted.release or "", keep=wanted.keep)
+    return _done(release, changed, f"Release {release.id} is confirmed.")
+
+
+def _reverted(session: Session, wanted: Wanted) -> Result:
+    release, changed = _deploy.revert(session, wanted.release)
+    what = "Switched back to" if changed else "Nothing that users see was changed; current is"
+    return _done(release, changed, f"{what} {release.id if release else 'no release'}.")
+
+
+def _rolled_back(session: Session, wanted: Wanted) -> Result:
+    host = session.host
+    decision = _rollback.decide(host.releases, observe(host), wanted.release)
+    leaving = decision.source
+    for text in _plan.schema_notes(leaving, decision.target):
+        session.note(text)
+    if decision.change:
+        for text in observe(host).drift:
+            session.note(f"Drift before the rollback: {text}.")
+        _rollback.roll_back(session, decision)
+    session.release_lease()
+    result = _done(decision.target, decision.change, decision.why)
+    result["previous"] = leaving.summary() if leaving else None
+    return result
+
+
+_DOERS: t.Dict[str, t.Callable[[Session, Wanted], Result]] = {
+    ADOPTED: _adopted,
+    PREPARED: _prepared,
+    LIVE: _live,
+    CONFIRMED: _confirmed,
+    REVERTED: _reverted,
+    ROLLED_BACK: _rolled_back,
+}
+
+
+def info(host: Host) -> Result:
+    """Return what is recorded and what runs; nothing is changed."""
+    seen = observe(host)
+    holder = host.lease.holder()
+    good = host.releases.last_known_good(excluding=[seen.current.id] if seen.current else [])
+    return {
+        "outcome": "seen",
+        "notes": [f"Drift: {text}." for text in seen.drift]
+        + [f"{r.id} ({r.version}) is {r.state}, made by {r.operator}." for r in host.releases.all()]
+        + ([f"The lease is held by {holder.says()}."] if holder else []),
+        "managed": seen.managed,
+        "current": seen.current.summary() if seen.current else None,
+        "last_known_good": good.summary() if good else None,
+        "releases": [r.summary() for r in host.releases.all()],
+        "damaged": list(seen.damaged),
+        "drift": list(seen.drift),
+        "unfinished": seen.unfinished,
+        "containers": [
+            {
+                "name": c.name,
+                "service": c.service,
+                "image": c.image_reference,
+                "image_id": c.image_id,
+                "status": c.status,
+                "health": c.health,
+                "restarts": c.restarts,
+                "release": c.release,
+            }
+            for c in sorted(seen.containers, key=lambda c: c.name)
+        ],
+        "lease": holder.says() if holder else None,
+        "summary": seen.describe(host.app.services),
+    }

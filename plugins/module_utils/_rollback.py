@@ -1,0 +1,118 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection.
+
+"""Where a rollback goes, decided without touching anything, and the rollback itself."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _images, _states
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import stamp
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Observation
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release, Releases
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._recreate import Recreate
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a rollback is to do.
+
+    ``target`` is where it goes; ``source`` what it leaves, if that is known. ``change`` is false when the host is
+    there already; ``why`` says it in words.
+    """
+
+    target: Release
+    source: t.Optional[Release]
+    change: bool
+    why: str
+
+
+def decide(releases: Releases, seen: Observation, requested: t.Optional[str]) -> Decision:
+    """Decide where to go back to, or raise when there is nowhere."""
+    if not seen.managed:
+        raise HotfixError(
+            "There is nothing to roll back to: this host is not under management, no release was ever recorded here.",
+            code="nothing_to_do",
+            next_step="record what runs (playbooks/adopt.yml), or deploy a version (playbooks/deploy.yml -e version=…).",
+        )
+    current = seen.current
+    if requested:
+        return _to_requested(releases, seen, requested)
+    unfinished = seen.unfinished
+    if unfinished is not None and unfinished.get("action") in ("rollback", "revert"):
+        target = releases.find(str(unfinished.get("release")))
+        if target is not None:
+            source = releases.find(str(unfinished.get("came_from")))
+            return Decision(target, source, True, f"Finishing the switch to {target.id} that an earlier run began.")
+    if seen.attempted:
+        target = releases.require_rollback_target(excluding=[seen.attempted])
+        source = releases.find(seen.attempted)
+        return Decision(target, source, True, f"The deploy of {seen.attempted} was never finished; back to {target.id}.")
+    if current is not None and current.arrived_by in ("rollback", "revert"):
+        done = "rolled back" if current.arrived_by == "rollback" else "switched back automatically"
+        if not seen.drift:
+            why = f"Already {done} from {current.came_from} to {current.id}; going further back needs -e release=ID."
+            return Decision(current, None, False, why)
+        return Decision(current, None, True, f"Already {done} to {current.id}, which no longer runs as it should.")
+    target = releases.require_rollback_target(excluding=[current.id] if current else [])
+    if current is None:
+        return Decision(target, None, True, f"The record of the current release is lost; to the last good one, {target.id}.")
+    return Decision(target, current, True, f"From {current.id} to the last known good release, {target.id}.")
+
+
+def _to_requested(releases: Releases, seen: Observation, requested: str) -> Decision:
+    target = releases.get(requested)
+    if not target.live_number:
+        raise BadInputError(
+            f"Release {target.id} was never live here (it is {target.state}); a rollback only goes where the host was.",
+            next_step="name a release that was live, or deploy the version.",
+        )
+    current = seen.current
+    if current is not None and current.id == target.id and not seen.attempted:
+        if seen.drift:
+            return Decision(target, None, True, f"{target.id} is current but does not run as it should.")
+        return Decision(target, None, False, f"Release {target.id} is already current.")
+    source = releases.find(seen.attempted) if seen.attempted else current
+    return Decision(target, source, True, f"From {source.id if source else 'an unknown release'} to {target.id}, as asked.")
+
+
+def roll_back(session: Session, decision: Decision) -> None:
+    """Carry out a decision that changes something."""
+    host = session.host
+    target, source = decision.target, decision.source
+    with session.step("images", release=target.id):
+        _images.restore(host, target)
+    with session.step("switch", release=target.id, came_from=source.id if source else None):
+        Recreate().switch(session, target)
+        if target.state in (_states.SUPERSEDED, _states.VOIDED):
+            _enter(session, target, _states.LIVE, session.run.reason or "rollback")
+        came_from = source.id if source else target.came_from
+        host.releases.make_current(target, by="rollback", came_from=came_from)
+        if source is not None and source.id != target.id:
+            _leave(session, source, target)
+        if target.state == _states.LIVE:
+            _enter(session, target, _states.CONFIRMED, "verified after the rollback")
+            host.releases.save(target)
+
+
+def _leave(session: Session, source: Release, target: Release) -> None:
+    """Record that *source* was left: nothing automatic ever returns to what was rolled back from."""
+    why = f"rolled back to {target.id}"
+    if source.state in (_states.PREPARING, _states.PREPARED):
+        _enter(session, source, _states.FAILED, why)
+    elif source.state in (_states.LIVE, _states.CONFIRMED):
+        # Going forward again by ID does not make the older release a bad one.
+        forward = target.id > source.id
+        _enter(session, source, _states.SUPERSEDED if forward else _states.VOIDED, why)
+    session.host.releases.save(source)
+
+
+def _enter(session: Session, release: Release, state: str, why: str) -> None:
+    release.advance(state, at=stamp(session.host.clock.now()), operator=session.run.owner, why=why)

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection.
+
+"""Waits until the containers of a release run and are healthy, and gives up early when they never will be."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release
+
+_POLL = 0.2
+#: Restarts after which a container counts as crash-looping.
+_CRASHES = 2
+#: Seconds that a container without a health check must run without a restart.
+_SETTLE = 3.0
+
+
+def wait_healthy(host: Host, release: Release, model: _compose.Model) -> None:
+    """Return when every switched service runs *release* in full and healthy, or raise with the reason and the logs."""
+    clock = host.clock
+    end = clock.steady() + host.app.start_timeout
+    steady_since: t.Optional[float] = None
+    while True:
+        containers = [c for c in host.docker.containers(host.app.project) if c.service in release.images]
+        for container in containers:
+            _give_up_on(host, container)
+        waiting = [_waiting_for(c) for c in containers if _waiting_for(c)]
+        for service, image in release.images.items():
+            up = [c for c in containers if c.service == service and c.running and c.image_id == image.image_id]
+            wanted = _compose.replicas(model, service)
+            if len(up) != wanted:
+                waiting.append(f"{service}: {len(up)} of {wanted} containers run the release")
+        now = clock.steady()
+        if not waiting:
+            steady_since = steady_since if steady_since is not None else now
+            if all(c.health for c in containers) or now - steady_since >= _SETTLE:
+                return
+        else:
+            steady_since = None
+        if now >= end:
+            raise HotfixError(
+                f"Release {release.id} was not healthy within {host.app.start_timeout:.0f} s: {'; '.join(waiting)}.",
+                next_step="read the log lines below; raise hotfix_start_timeout if the app only needs longer.",
+                evidence=_evidence(host, [c for c in containers if _waiting_for(c)][:1]),
+            )
+        clock.sleep(_POLL)
+
+
+def settle(host: Host, services: t.Collection[str], timeout: float) -> t.List[Container]:
+    """Wait until no container of *services* is still starting, or *timeout* is over; return them as they are then."""
+    end = host.clock.steady() + timeout
+    while True:
+        containers = [c for c in host.docker.containers(host.app.project) if c.service in services]
+        if host.clock.steady() >= end or not any(c.running and c.health == "starting" for c in containers):
+            return containers
+        host.clock.sleep(_POLL)
+
+
+def _waiting_for(container: Container) -> str:
+    if not container.running:
+        return f"{container.name} is {container.status}"
+    if container.health not in (None, "healthy"):
+        return f"{container.name} is {container.health}"
+    return ""
+
+
+def _give_up_on(host: Host, container: Container) -> None:
+    if container.restarts >= _CRASHES or (container.status in ("exited", "dead") and container.restarts):
+        what = f"{container.name} crashes again and again (exit code {container.exit_code}, {container.restarts} restarts"
+        what += ", killed for lack of memory)." if container.oom_killed else ")."
+    elif container.status in ("exited", "dead"):
+        what = f"{container.name} ended with exit code {container.exit_code}."
+    elif container.running and container.health == "unhealthy":
+        what = f"{container.name} is unhealthy."
+    else:
+        return
+    raise HotfixError(what, next_step="read the log lines below.", evidence=_evidence(host, [container]))
+
+
+def _evidence(host: Host, containers: t.Sequence[Container]) -> str:
+    text = ""
+    for container in containers:
+        if container.health_log:
+            text += f"The health check of {container.name} said: {container.health_log}\n"
+        logs = host.docker.logs(container)
+        text += f"Last lines of {container.name}:\n{logs or '(it wrote nothing)'}\n"
+    return host.mask().text(text.rstrip())

@@ -1,0 +1,103 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: fleet
+short_description: Decide over all selected hosts of a run
+version_added: 0.1.0
+description:
+  - Checks before the first host is touched that exactly one environment is selected, and between the phases
+    of a change that every selected host got there. Unreachable hosts are selected hosts.
+  - Runs on the controller and connects to nothing. Use it with C(run_once).
+  - The hosts of a play are all decided over at once, so C(serial) is refused.
+author:
+  - pangeafate.hotfix contributors (@pangeafate)
+extends_documentation_fragment:
+  - pangeafate.hotfix._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  phase:
+    description:
+      - V(select) checks the selection and returns RV(run).
+      - V(agree) returns whether every selected host got through a phase, and so the next one may begin.
+      - V(outcome) shows the outcome of the run, and fails unless it went well on every selected host.
+    type: str
+    required: true
+    choices: [select, agree, outcome]
+  action:
+    description: What the run does, for the words of the outcome.
+    type: str
+    default: change
+  results:
+    description: Names of the variables in which the hosts' results were registered. The last one that a host has counts.
+    type: list
+    elements: str
+    default: []
+  reverted:
+    description: Name of the variable with the results of undoing the change, if it was undone.
+    type: str
+  reason:
+    description: Why the run is made.
+    type: str
+    default: ""
+  takeover:
+    description: Whether leases that others hold are taken over.
+    type: bool
+    default: false
+notes:
+  - The environments are the inventory groups named in the variable C(hotfix_environments), C(production) and
+    C(staging) by default.
+  - The operator is C(hotfix_operator), or the user and host name of the controller.
+"""
+
+EXAMPLES = r"""
+- name: Refuse hosts of two environments
+  pangeafate.hotfix.fleet:
+    phase: select
+  run_once: true
+  register: selection
+
+- name: Go on only if every host is prepared
+  pangeafate.hotfix.fleet:
+    phase: agree
+    results: [prepared]
+  run_once: true
+  register: may_switch
+"""
+
+RETURN = r"""
+run:
+  description: The run, with its ID, operator, environment, hosts, start time, reason and takeover.
+  returned: when O(phase=select)
+  type: dict
+go:
+  description: Whether every selected host, unreachable ones included, got through the phase. Always false in check mode.
+  returned: when O(phase=agree)
+  type: bool
+undo:
+  description: Whether what the phases did is to be undone. Always false in check mode.
+  returned: when O(phase=agree)
+  type: bool
+outcome:
+  description:
+    - V(done), V(unchanged), V(planned), V(partial), V(reverted), or what all hosts say alike
+      (V(nothing_to_do), V(refused), V(bad_input), V(unreachable), V(failed)).
+  returned: when O(phase=outcome)
+  type: str
+hosts:
+  description: The outcome in words, a line for each host and each note.
+  returned: when O(phase=outcome)
+  type: list
+  elements: str
+"""

@@ -1,0 +1,222 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release
+short_description: Bring the release of a Compose app on a host to a state
+version_added: 0.1.0
+description:
+  - Adopts a running Compose project, prepares, switches to, confirms and reverts a release of it, or rolls it back.
+  - Every release is recorded on the host with the digests (or IDs) of its images and a snapshot of its configuration.
+  - Every step is written to the host's journal before it begins and after it ended.
+  - The roles M(pangeafate.hotfix.fleet) belongs to decide over several hosts; this module acts on one.
+author:
+  - pangeafate.hotfix contributors (@pangeafate)
+extends_documentation_fragment:
+  - pangeafate.hotfix._app
+  - pangeafate.hotfix._attributes
+attributes:
+  check_mode:
+    support: partial
+    details:
+      - O(state=adopted), O(state=prepared) and O(state=rolled_back) return their plan. The other states go on from
+        a release that was really prepared, and fail in check mode.
+  diff_mode:
+    support: partial
+    details:
+      - In check mode the images by service are shown as they are and as they would be.
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(adopted) records what runs now as release zero, and touches no container.
+      - V(prepared) pulls O(version), pins its images and snapshots the configuration; users see nothing.
+      - V(live) switches to O(release) and verifies it.
+      - V(confirmed) settles O(release) as known good, and gives the lease back.
+      - V(reverted) undoes the deploy of O(release), however far it came, and gives the lease back.
+      - V(rolled_back) goes back to O(release), or to the last known good release.
+    type: str
+    required: true
+    choices: [adopted, prepared, live, confirmed, reverted, rolled_back]
+  version:
+    description: The tag of the images to deploy. Required with O(state=prepared).
+    type: str
+  release:
+    description: ID of a release. Required with O(state=live) and O(state=confirmed).
+    type: str
+  run:
+    description: Identifies the run. The tasks of one run share it, and with it the lease.
+    type: str
+    required: true
+  operator:
+    description: Who runs this. The same operator resumes an interrupted run at once.
+    type: str
+    required: true
+  reason:
+    description: Why, for the record.
+    type: str
+    default: ""
+  takeover:
+    description: Whether a lease that somebody else holds is taken over. It is recorded.
+    type: bool
+    default: false
+  min_free_mb:
+    description: Megabytes that must be free on the disk before anything is pulled.
+    type: int
+    default: 1024
+  keep_releases:
+    description: Of how many good releases the images are kept on the host, besides the current one.
+    type: int
+    default: 5
+"""
+
+EXAMPLES = r"""
+- name: Record what runs now as release zero
+  pangeafate.hotfix.release:
+    state: adopted
+    app_dir: /srv/notes
+    services:
+      backend: {image: registry.example.com/notes-backend}
+    run: 20260102T030405Z-4f2a
+    operator: ann@laptop
+
+- name: Go back to the last known good release
+  pangeafate.hotfix.release:
+    state: rolled_back
+    app_dir: /srv/notes
+    services:
+      backend: {image: registry.example.com/notes-backend}
+    proxy_service: nginx
+    health:
+      url: http://app.example.com/api/health
+      address: 127.0.0.1:80
+    run: 20260102T030405Z-4f2b
+    operator: ann@laptop
+    reason: saving documents fails
+"""
+
+RETURN = r"""
+outcome:
+  description: V(done), V(unchanged), or V(planned) in check mode; V(refused), V(bad_input), V(nothing_to_do) or V(failed) when it failed.
+  returned: always
+  type: str
+summary:
+  description: What was done, in one sentence.
+  returned: success
+  type: str
+release:
+  description: The release that the state is about.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: ID of the release.
+      type: str
+    version:
+      description: The version that was asked for.
+      type: str
+    state:
+      description: V(preparing), V(prepared), V(live), V(confirmed), V(superseded), V(failed) or V(voided).
+      type: str
+    images:
+      description: By service, the digest or image ID that it runs.
+      type: dict
+    operator:
+      description: Who made it.
+      type: str
+    reason:
+      description: Why it was made.
+      type: str
+    created:
+      description: When it was made, UTC.
+      type: str
+    arrived_by:
+      description: How it became current last, V(adopt), V(deploy), V(revert) or V(rollback).
+      type: str
+    came_from:
+      description: ID of the release that was current before it.
+      type: str
+previous:
+  description: The release that was left, like RV(release).
+  returned: when O(state=rolled_back)
+  type: dict
+steps:
+  description: The steps in their order, each with its name, seconds and outcome.
+  returned: success and not in check mode
+  type: list
+  elements: dict
+notes:
+  description: What else the operator should know, such as drift or a lease that was taken over.
+  returned: success and not in check mode
+  type: list
+  elements: str
+plan:
+  description: What would be done.
+  returned: in check mode
+  type: list
+  elements: str
+next_step:
+  description: What to do next.
+  returned: failure
+  type: str
+left:
+  description: The state in which the host was left.
+  returned: failure
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule  # pylint: disable=wrong-import-position
+
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import app_options, host_of
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._perform import STATES, Wanted, check, perform
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **app_options(),
+            "state": {"type": "str", "required": True, "choices": list(STATES)},
+            "version": {"type": "str"},
+            "release": {"type": "str"},
+            "run": {"type": "str", "required": True},
+            "operator": {"type": "str", "required": True},
+            "reason": {"type": "str", "default": ""},
+            "takeover": {"type": "bool", "default": False},
+            "min_free_mb": {"type": "int", "default": 1024},
+            "keep_releases": {"type": "int", "default": 5},
+        },
+        required_if=[
+            ("state", "prepared", ["version"]),
+            ("state", "live", ["release"]),
+            ("state", "confirmed", ["release"]),
+        ],
+        supports_check_mode=True,
+    )
+    params = module.params
+    wanted = Wanted(
+        params["state"], params["version"], params["release"], params["min_free_mb"], params["keep_releases"]
+    )
+    try:
+        host = host_of(module)
+        if module.check_mode:
+            result = check(host, wanted)
+        else:
+            run = Run(params["run"], params["operator"], params["reason"], params["takeover"])
+            result = perform(host, run, wanted)
+    except HotfixError as exc:
+        module.fail_json(
+            msg=str(exc), what=exc.what, outcome=exc.code, left=exc.left, next_step=exc.next_step, state=wanted.state
+        )
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
