@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 python := .venv/bin/python
 
-.PHONY: help setup lock lint sanity unit molecule sandbox sandbox-down demo test test-all clean
+.PHONY: help setup lock lint sanity unit integration molecule sandbox sandbox-down demo test test-all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ sandbox: setup ## start the sandbox and put every host of it under management, a
 sandbox-down: setup ## remove all that the sandbox made
 	@$(python) -m sandbox down
 
+integration: sandbox ## the playbooks for real, with faults and bad input, against the sandbox
+	@$(python) scripts/check.py integration
+
 molecule: sandbox ## every Molecule scenario, one after the other, against the sandbox
 	@$(python) scripts/check.py molecule
 
@@ -50,10 +53,10 @@ demo: sandbox ## a broken release is noticed, rolled back and verified; ends wit
 	@$(python) scripts/demo.py
 
 test: setup ## lint, sanity, unit, integration; what CI runs, under 25 minutes on 2 cores
-	@$(python) scripts/check.py lint sanity unit packaging sandbox molecule
+	@$(python) scripts/check.py lint sanity unit packaging sandbox integration molecule
 
 test-all: setup ## test, and what is slow: the oldest supported ansible-core and Python, long scenarios
-	@$(python) scripts/check.py --slow lint sanity unit oldest packaging sandbox molecule
+	@$(python) scripts/check.py --slow lint sanity unit oldest packaging sandbox integration molecule
 
 clean: ## remove caches and build output; the sandbox and .venv stay
 	@rm -rf .cache build dist tests/output .hypothesis .pytest_cache .ruff_cache .mypy_cache pangeafate-hotfix-*.tar.gz

@@ -129,11 +129,15 @@ def oldest(_slow: bool) -> list[Check]:
 
 
 def packaging(slow: bool) -> list[Check]:
-    return [Check("packaging", pytest("tests/integration", slow=slow))]
+    return [Check("packaging", pytest("tests/integration/test_packaging.py", slow=slow))]
 
 
 def sandbox(_slow: bool) -> list[Check]:
     return [Check("sandbox", ["make", "--no-print-directory", "sandbox"])]
+
+
+def integration(slow: bool) -> list[Check]:
+    return [Check("playbooks against the sandbox", pytest("tests/integration/sandbox", slow=slow))]
 
 
 def molecule(_slow: bool) -> list[Check]:
@@ -152,7 +156,7 @@ def molecule(_slow: bool) -> list[Check]:
 
 
 SECTIONS: dict[str, Callable[[bool], list[Check]]] = {
-    section.__name__: section for section in (lint, sanity, unit, oldest, packaging, sandbox, molecule)
+    section.__name__: section for section in (lint, sanity, unit, oldest, packaging, sandbox, integration, molecule)
 }
 
 

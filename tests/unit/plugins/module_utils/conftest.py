@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _states
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Docker
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image, Release, Releases
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import app_from
 
 
 class SetClock(Clock):
@@ -77,3 +80,127 @@ class Maker:
 @pytest.fixture
 def make(releases: Releases) -> Maker:
     return Maker(releases)
+
+
+Answer = t.Tuple[int, str, str]
+
+
+class FakeRunner:
+    """Stands where programs are run: answers as the Docker CLI does, from containers and images that tests set.
+
+    ``answers`` maps the first words after ``docker`` to an answer; the longest that fits is given. An answer may be
+    a function of all words.
+    """
+
+    def __init__(self) -> None:
+        self.containers: t.List[t.Dict[str, t.Any]] = []
+        self.images: t.Dict[str, t.Dict[str, t.Any]] = {}
+        self.logs: t.Dict[str, t.Tuple[str, str]] = {}
+        self.answers: t.Dict[t.Tuple[str, ...], t.Any] = {}
+        self.calls: t.List[t.Tuple[str, ...]] = []
+        self.timeouts: t.List[float] = []
+        self.descriptors: t.List[t.Tuple[int, ...]] = []
+        self.stdin: t.List[t.Optional[str]] = []
+        self.environments: t.List[t.Mapping[str, str]] = []
+
+    def __call__(
+        self,
+        arguments: t.Sequence[str],
+        *,
+        timeout: float,
+        stdin: t.Optional[str] = None,
+        env: t.Optional[t.Mapping[str, str]] = None,
+        pass_fds: t.Sequence[int] = (),
+    ) -> Answer:
+        assert arguments[0] == "docker"
+        words = tuple(arguments[1:])
+        self.calls.append(words)
+        self.timeouts.append(timeout)
+        self.descriptors.append(tuple(pass_fds))
+        self.stdin.append(stdin)
+        self.environments.append(dict(env or {}))
+        for length in range(len(words), 0, -1):
+            if words[:length] in self.answers:
+                answer = self.answers[words[:length]]
+                given: Answer = answer(words) if callable(answer) else answer
+                return given
+        return self._engine(words)
+
+    def _engine(self, words: t.Sequence[str]) -> Answer:
+        if words[0] == "ps":
+            return 0, "".join(c["Id"] + "\n" for c in self.containers), ""
+        if words[:3] == ("inspect", "--type", "container"):
+            found = [c for c in self.containers if c["Id"] in words[3:]]
+            gone = set(words[3:]) - {c["Id"] for c in found}
+            return (
+                (1, json.dumps(found), f"Error: No such container: {min(gone)}") if gone else (0, json.dumps(found), "")
+            )
+        if words[:2] == ("image", "inspect"):
+            image = self.images.get(words[2])
+            return (0, json.dumps([image]), "") if image else (1, "[]", f"Error: No such image: {words[2]}")
+        if words[0] == "logs":
+            return (0, *self.logs.get(words[-1], ("", "")))
+        return 0, "", ""
+
+    def add(self, service: str, **state: t.Any) -> t.Dict[str, t.Any]:
+        """Add a container, healthy and running unless told otherwise."""
+        number = len(self.containers) + 1
+        health = state.pop("health", "healthy")
+        said = state.pop("said", "")
+        container: t.Dict[str, t.Any] = {
+            "Id": f"{number:02d}" * 32,
+            "Name": f"/app-{service}-{number}",
+            "Image": state.pop("image", "sha256:v1"),
+            "RestartCount": state.pop("restarts", 0),
+            "Config": {
+                "Image": f"registry.example.com/{service}:v1",
+                "Env": state.pop("env", []),
+                "Labels": {"com.docker.compose.service": service, **state.pop("labels", {})},
+            },
+            "State": {
+                "Status": state.pop("status", "running"),
+                "ExitCode": state.pop("exit_code", 0),
+                "OOMKilled": state.pop("oom", False),
+                **({"Health": {"Status": health, "Log": [{"Output": said}] if said else []}} if health else {}),
+            },
+        }
+        assert not state
+        self.containers.append(container)
+        return container
+
+
+@pytest.fixture
+def runner() -> FakeRunner:
+    return FakeRunner()
+
+
+@pytest.fixture
+def docker(runner: FakeRunner) -> Docker:
+    return Docker(runner)
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> t.Dict[str, t.Any]:
+    """Return what a module has after its argument spec was applied."""
+    return {
+        "app_dir": str(tmp_path),
+        "project": "app",
+        "compose_file": "docker-compose.yml",
+        "services": {"backend": {"image": "registry.example.com/backend"}},
+        "proxy_service": None,
+        "proxy_test": ["nginx", "-t"],
+        "proxy_reload": ["nginx", "-s", "reload"],
+        "health": None,
+        "current_only": [],
+        "start_timeout": 30.0,
+        "stop_timeout": 10,
+        "pull_timeout": 600.0,
+        "registry": None,
+        "registry_username": None,
+        "registry_password": None,
+    }
+
+
+@pytest.fixture
+def make_host(params: t.Dict[str, t.Any], docker: Docker, clock: SetClock) -> t.Callable[..., Host]:
+    return lambda **changed: Host(app_from({**params, **changed}), docker, clock)

@@ -9,7 +9,6 @@ import stat
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Journal
 
 

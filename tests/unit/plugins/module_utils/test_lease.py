@@ -9,7 +9,6 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _lease
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
@@ -132,9 +131,8 @@ def test_the_lock_shuts_out_a_second_process_and_goes_with_the_first(tmp_path, c
     process = context.Process(target=_hold, args=(str(tmp_path), ready, done))
     process.start()
     assert ready.wait(10)
-    with pytest.raises(HotfixError, match="still changes this app"):
-        with Lock(tmp_path, clock).held(timeout=1):
-            pass
+    with pytest.raises(HotfixError, match="still changes this app"), Lock(tmp_path, clock).held(timeout=1):
+        pass
     process.kill()
     process.join()
     with Lock(tmp_path, clock).held(timeout=1):

@@ -9,7 +9,6 @@ import stat
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _states
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image, Releases

@@ -8,7 +8,6 @@ import itertools
 import typing as t
 
 import pytest
-
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _states
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 

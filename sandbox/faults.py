@@ -1,0 +1,244 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults for tests: what really goes wrong with hosts, engines, networks, disks and registries.
+
+Functions take a host's name. What a fault broke, its counterpart mends; so does `lifecycle.reset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sandbox.cli import docker, inside, inside_ok
+from sandbox.config import APP_DIR, REGISTRY_ADDRESS, REGISTRY_NAME, REGISTRY_PORT, SERVICES, SandboxError, host
+from sandbox.hosts import container_state, ensure_engine, wait_for, wait_for_ssh
+from sandbox.https import get
+
+
+def on_host(name: str, *command: str, stdin: bytes | None = None, check: bool = True) -> str:
+    """Run a command as root on a host, past SSH: it works while SSH is cut."""
+    return inside(host(name).container, *command, stdin=stdin, check=check)
+
+
+def nested_docker(name: str, *arguments: str, check: bool = True) -> str:
+    """Run the Docker CLI against a host's own engine."""
+    return on_host(name, "docker", *arguments, check=check)
+
+
+# The host as a whole
+
+
+def kill_host(name: str) -> None:
+    """Cut a host's power."""
+    docker("kill", host(name).container)
+
+
+def stop_host(name: str) -> None:
+    """Shut a host down in order."""
+    docker("stop", host(name).container)
+
+
+def start_host(name: str) -> None:
+    """Switch a host on and wait until SSH and its engine answer. Its containers come back by themselves."""
+    item = host(name)
+    docker("start", item.container)
+    wait_for_ssh(item)
+    ensure_engine(item)
+
+
+def freeze_host(name: str) -> None:
+    """Make a host hang: connections open, and nothing answers."""
+    docker("pause", host(name).container)
+
+
+def thaw_host(name: str) -> None:
+    """End `freeze_host`."""
+    docker("unpause", host(name).container)
+
+
+@contextmanager
+def host_down(name: str) -> Iterator[None]:
+    """Have a host without power for a while."""
+    kill_host(name)
+    try:
+        yield
+    finally:
+        start_host(name)
+
+
+# Docker Engine
+
+
+def kill_engine(name: str) -> None:
+    """Kill a host's dockerd and containerd with -9. Their pid files stay, and so do the app's processes."""
+    on_host(name, "bash", "-c", "kill -9 $(cat /var/run/docker.pid) $(cat /var/run/docker/containerd/containerd.pid)")
+    wait_for(lambda: not inside_ok(host(name).container, "docker", "info"), 10, f"{name}: the engine did not die")
+
+
+def stop_engine(name: str) -> None:
+    """Stop a host's dockerd in order, and with it all containers."""
+    on_host(name, "bash", "-c", "kill $(cat /var/run/docker.pid)")
+    wait_for(lambda: not inside_ok(host(name).container, "test", "-e", "/var/run/docker.pid"), 30, f"{name}: dockerd")
+
+
+def start_engine(name: str) -> None:
+    """Start a host's dockerd again.
+
+    After `stop_engine` the containers come back by themselves. After `kill_engine` those of the policy
+    `unless-stopped` stay down: the engine stops what it finds running and takes that for somebody's wish.
+    """
+    ensure_engine(host(name))
+
+
+@contextmanager
+def engine_down(name: str) -> Iterator[None]:
+    """Have a host without its engine for a while."""
+    kill_engine(name)
+    try:
+        yield
+    finally:
+        start_engine(name)
+
+
+# Network
+
+
+def cut_ssh(name: str) -> None:
+    """Drop all SSH traffic to a host, connections that are open included. The app stays reachable."""
+    _rule(name, "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP")
+
+
+def restore_ssh(name: str) -> None:
+    """End `cut_ssh`."""
+    _no_rule(name, "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP")
+
+
+@contextmanager
+def ssh_cut(name: str) -> Iterator[None]:
+    """Have a host unreachable by SSH for a while."""
+    cut_ssh(name)
+    try:
+        yield
+    finally:
+        restore_ssh(name)
+
+
+def cut_registry(name: str) -> None:
+    """Keep one host from the registry."""
+    _rule(name, "OUTPUT", "-p", "tcp", "--dport", str(REGISTRY_PORT), "-j", "REJECT")
+
+
+def restore_registry(name: str) -> None:
+    """End `cut_registry`."""
+    _no_rule(name, "OUTPUT", "-p", "tcp", "--dport", str(REGISTRY_PORT), "-j", "REJECT")
+
+
+# Registry
+
+
+def stop_registry() -> None:
+    """Stop the registry: for hosts and controller alike its name leads nowhere."""
+    docker("stop", SERVICES)
+
+
+def start_registry() -> None:
+    """Start the registry again; it has all that was pushed."""
+    if container_state(SERVICES) != "running":
+        docker("start", SERVICES)
+
+    def answers() -> bool:
+        return get(REGISTRY_ADDRESS, REGISTRY_PORT, "/v2/", server_name=REGISTRY_NAME)[0] == 401
+
+    wait_for(answers, 20, "the registry does not answer")
+
+
+@contextmanager
+def registry_down() -> Iterator[None]:
+    """Have no registry for a while."""
+    stop_registry()
+    try:
+        yield
+    finally:
+        start_registry()
+
+
+# Disk
+
+
+def shrink_disk(name: str, megabytes: int, path: str = APP_DIR) -> None:
+    """Put a folder, with what is in it, on a file system of its own of that size."""
+    on_host(name, "bash", "-euc", _SHRINK, "-", path, str(megabytes))
+
+
+def fill_disk(name: str, path: str = APP_DIR) -> None:
+    """Write until the file system that `shrink_disk` made is full; refuses to fill any other."""
+    if not inside_ok(host(name).container, "mountpoint", "-q", path):
+        raise SandboxError(f"{name}: {path} is on the machine's own disk, which is not filled: shrink_disk first")
+    on_host(name, "sh", "-c", 'cat /dev/zero >"$1/.filler"', "-", path, check=False)
+
+
+def free_disk(name: str, path: str = APP_DIR) -> None:
+    """Remove what `fill_disk` wrote."""
+    on_host(name, "rm", "-f", f"{path}/.filler")
+
+
+def restore_disk(name: str, path: str = APP_DIR) -> None:
+    """End `shrink_disk`: the folder goes back to the disk with what is in it now."""
+    on_host(name, "bash", "-euc", _RESTORE, "-", path)
+
+
+_SHRINK = r"""
+while mountpoint -q "$1"; do umount -l "$1"; done
+keep=$(mktemp -d)
+cp -a "$1/." "$keep/"
+mount -t tmpfs -o "size=$2m,mode=755" tmpfs "$1"
+cp -a "$keep/." "$1/"
+rm -rf "$keep"
+"""
+
+_RESTORE = r"""
+mountpoint -q "$1" || exit 0
+rm -f "$1/.filler"
+keep=$(mktemp -d)
+cp -a "$1/." "$keep/"
+umount -l "$1"
+find "$1" -mindepth 1 -delete
+cp -a "$keep/." "$1/"
+rm -rf "$keep"
+"""
+
+
+# Containers of the app
+
+
+def containers(name: str, service: str) -> list[str]:
+    """Return the names of a service's running containers on a host."""
+    label = f"label=com.docker.compose.service={service}"
+    return sorted(nested_docker(name, "ps", "--filter", label, "--format", "{{.Names}}").split())
+
+
+def kill_service(name: str, service: str) -> None:
+    """Kill all containers of a service. The engine does not start them again."""
+    nested_docker(name, "kill", *containers(name, service))
+
+
+def freeze_service(name: str, service: str) -> None:
+    """Make a service hang, as an app in a deadlock does."""
+    nested_docker(name, "pause", *containers(name, service))
+
+
+def thaw_service(name: str, service: str) -> None:
+    """End `freeze_service`."""
+    nested_docker(name, "unpause", *containers(name, service))
+
+
+def _rule(name: str, *rule: str) -> None:
+    if not inside_ok(host(name).container, "iptables", "-C", *rule):
+        on_host(name, "iptables", "-I", *rule)
+
+
+def _no_rule(name: str, *rule: str) -> None:
+    while inside_ok(host(name).container, "iptables", "-C", *rule):
+        on_host(name, "iptables", "-D", *rule)
