@@ -71,7 +71,7 @@ class App:
         """Whether a document can be shared through the proxy."""
         status = self.host.check_output(
             "curl --silent --output /dev/null --write-out '%{http_code}' --header 'Host: app.example.com' "
-            "--header 'Content-Type: application/json' --data '{\"title\": \"t\", \"content\": \"c\"}' "
+            '--header \'Content-Type: application/json\' --data \'{"title": "t", "content": "c"}\' '
             "http://127.0.0.1/api/notes/share"
         )
         return status in ("200", "201")

@@ -123,7 +123,7 @@ def remove_old_images() -> None:
 
 def remove_images() -> None:
     """Remove every image the sandbox made."""
-    for _ in range(2):
+    for _round in range(2):
         ids = docker("image", "ls", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABEL}").split()
         if ids:
             run(["docker", "image", "rm", "--force", *dict.fromkeys(ids)], check=False, timeout=300)

@@ -123,7 +123,7 @@ def counted(samples: Sequence[Sample]) -> str:
 
 
 def served_by(samples: Iterable[Sample], version: str, since: float) -> float:
-    """Return when the last host gave its first good answer of *version* to a user who saves, in seconds after *since*."""
+    """Return how many seconds after *since* the last host gave its first good answer of *version*."""
     firsts = []
     for host in HOSTS:
         good = [s.start + s.seconds for s in samples if s.host == host and s.good and s.version == version]

@@ -16,10 +16,26 @@ import typing as t
 from datetime import datetime, timezone
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 
-#: Variables that an operator types on the command line. They are data: a template in one is refused, not rendered.
-OPERATOR_INPUTS = ("version", "release", "reason", "takeover", "hotfix_operator")
+#: What an operator types on the command line. It is data: a template in one of these is refused, not rendered.
+OPERATOR_INPUTS = (
+    "version",
+    "release",
+    "reason",
+    "takeover",
+    "deploy_version",
+    "rollback_release",
+    "hotfix_reason",
+    "hotfix_takeover",
+    "hotfix_operator",
+    "hotfix_environments",
+    "hotfix_limit_required",
+)
+#: What the run takes from the variables of the play, rendered only after the inputs were found to be plain.
+_RUN_VARIABLES = ("hotfix_reason", "hotfix_takeover", "hotfix_operator", "hotfix_environments", "hotfix_limit_required")
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 _GOOD = ("done", "unchanged", "planned", "seen")
 
@@ -42,59 +58,68 @@ class ActionModule(ActionBase):
                 "action": {"type": "str", "default": "change"},
                 "results": {"type": "list", "elements": "str", "default": []},
                 "reverted": {"type": "str"},
-                "reason": {"type": "str", "default": ""},
-                "takeover": {"type": "bool", "default": False},
             }
         )
         if arguments["phase"] == "select":
-            return {**result, **select(variables, arguments)}
+            refuse_templates(load_extra_vars(self._loader))
+            given = self._templar.template({name: variables[name] for name in _RUN_VARIABLES if name in variables})
+            return {**result, **select(variables, given)}
         if arguments["phase"] == "agree":
             return {**result, **agree(variables, arguments["results"], bool(self._task.check_mode))}
         return {**result, **outcome(variables, arguments), "_ansible_verbose_always": True}
 
 
-def select(variables: Vars, arguments: Vars) -> dict[str, t.Any]:
-    """Check what was selected and typed, and return the run; nothing has been touched yet."""
-    _refuse_templates(variables)
+def refuse_templates(typed: Vars) -> None:
+    """Raise when an operator's input on the command line holds a template, however deep."""
+    for name in OPERATOR_INPUTS:
+        found = next((text for text in _texts(typed.get(name)) if any(mark in text for mark in _TEMPLATE_MARKS)), None)
+        if found is not None:
+            raise AnsibleActionFail(
+                f"{name} holds a template ({str(found)!r}): what is typed on the command line is taken as it is. "
+                f"Nothing was touched. Next: give {name} in plain text."
+            )
+
+
+def _texts(value: t.Any) -> t.Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, t.Mapping):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+
+
+def select(variables: Vars, given: Vars) -> dict[str, t.Any]:
+    """Check what was selected, and return the run; nothing has been touched yet."""
     hosts = list(variables.get("ansible_play_hosts_all") or [])
-    if variables.get("hotfix_limit_required") and not variables.get("ansible_limit"):
-        raise AnsibleActionFail(
-            "No environment is named. Nothing was touched. Next: name one, as in '-l production'."
-        )
+    if given.get("hotfix_limit_required") and not variables.get("ansible_limit"):
+        raise AnsibleActionFail("No environment is named. Nothing was touched. Next: name one, as in '-l production'.")
     if set(variables.get("ansible_play_batch") or hosts) != set(hosts):
         raise AnsibleActionFail(
             "This play runs in batches (serial), but a change is decided over all selected hosts. "
             "Nothing was touched. Next: take 'serial' out of the play, or select fewer hosts with -l."
         )
-    environment = _one_environment(variables, hosts)
+    environment = _one_environment(variables.get("groups") or {}, hosts, given.get("hotfix_environments"))
     started = datetime.now(timezone.utc)
     return {
         "changed": False,
         "run": {
             "id": f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
-            "operator": str(variables.get("hotfix_operator") or f"{getpass.getuser()}@{socket.gethostname()}"),
+            "operator": str(given.get("hotfix_operator") or f"{getpass.getuser()}@{socket.gethostname()}"),
             "environment": environment,
             "hosts": hosts,
             "started": started.isoformat(timespec="milliseconds"),
-            "reason": arguments["reason"],
-            "takeover": arguments["takeover"],
+            "reason": str(given.get("hotfix_reason") or ""),
+            "takeover": boolean(given.get("hotfix_takeover") or False),
         },
     }
 
 
-def _refuse_templates(variables: Vars) -> None:
-    for name in OPERATOR_INPUTS:
-        value = variables.get(name)
-        if isinstance(value, str) and any(mark in value for mark in _TEMPLATE_MARKS):
-            raise AnsibleActionFail(
-                f"{name} holds a template ({value!r}): what is typed on the command line is taken as it is. "
-                f"Nothing was touched. Next: give {name} in plain text."
-            )
-
-
-def _one_environment(variables: Vars, hosts: list[str]) -> str:
-    names = list(variables.get("hotfix_environments") or ["production", "staging"])
-    groups: Vars = variables.get("groups") or {}
+def _one_environment(groups: Vars, hosts: list[str], environments: t.Sequence[str] | None) -> str:
+    names = list(environments or ["production", "staging"])
     members = {name: [host for host in hosts if host in (groups.get(name) or [])] for name in names}
     chosen = [name for name in names if members[name]]
     outside = [host for host in hosts if not any(host in members[name] for name in names)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _files, _names, _start, _states
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _files, _start, _states
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import stamp
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
@@ -31,19 +31,23 @@ def running_images(host: Host) -> t.Dict[str, t.Tuple[Image, t.List[Container]]]
             raise BadInputError(
                 f"Service {service!r} of the Compose project {app.project!r} has no container on this host: "
                 "there is no running app to record.",
-                next_step="start the app once, or correct hotfix_project ('docker compose ls --all' lists the projects).",
+                next_step="start the app once, or correct hotfix_project ('docker compose ls --all' lists "
+                "the projects).",
             )
         ids = {c.image_id for c in present}
         if len(ids) > 1:
             raise HotfixError(
-                f"Service {service!r} runs two different images ({', '.join(sorted(c.image_reference for c in present))}).",
-                next_step=f"make it one: docker compose --project-directory {app.app_dir} up --detach --no-deps {service}",
+                f"Service {service!r} runs two different images "
+                f"({', '.join(sorted(c.image_reference for c in present))}).",
+                next_step=f"make it one: docker compose --project-directory {app.app_dir} up --detach "
+                f"--no-deps {service}",
             )
         local = host.docker.image(present[0].image_id)
         if local is None:
             raise HotfixError(
                 f"The image of {present[0].name} is no longer on this host.",
-                next_step=f"pull it again, so that there is something to go back to: docker pull {present[0].image_reference}",
+                next_step="pull it again, so that there is something to go back to: docker pull "
+                f"{present[0].image_reference}",
             )
         found[service] = (record(local, present[0].image_reference, repository), present)
     return found
@@ -71,7 +75,7 @@ def adopt(session: Session) -> Release:
     now = host.clock.now()
     with session.step("adopt"):
         release = Release(
-            id=_names.new_release_id(now, version),
+            id=host.releases.new_id(now, version),
             version=version,
             images=images,
             operator=session.run.owner,

@@ -67,7 +67,8 @@ def read(docker: Docker, app: App) -> Model:
     except CommandError as exc:
         masked = _mask.Mask.of_env(_mask.read_env(app.app_dir / ".env")).text(exc.output)
         raise BadInputError(
-            f"Compose cannot read {path}: {masked or exc.what}.", next_step="mend the file (docker compose config) first."
+            f"Compose cannot read {path}: {masked or exc.what}.",
+            next_step="mend the file (docker compose config) first.",
         ) from exc
     except ValueError as exc:
         raise BadInputError(
@@ -90,7 +91,8 @@ def _require_services(model: Model, app: App, path: Path) -> None:
     build_only = sorted(name for name in app.services if not present[name].get("image"))
     if build_only:
         raise BadInputError(
-            f"{path} only builds {', '.join(build_only)}: without 'image:' there is nothing that could be rolled back to.",
+            f"{path} only builds {', '.join(build_only)}: without 'image:' there is nothing that could be "
+            "rolled back to.",
             next_step=f"add 'image: {app.services[build_only[0]]}:…' to the service.",
         )
 

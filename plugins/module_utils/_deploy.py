@@ -56,7 +56,7 @@ def prepare(session: Session, *, version: str, min_free_mb: int) -> t.Tuple[Rele
 def _new(session: Session, version: str, images: t.Dict[str, Image], content: str) -> Release:
     now = session.host.clock.now()
     return Release(
-        id=_names.new_release_id(now, version),
+        id=session.host.releases.new_id(now, version),
         version=version,
         images=images,
         operator=session.run.owner,
@@ -69,7 +69,12 @@ def _new(session: Session, version: str, images: t.Dict[str, Image], content: st
 def _resumable(session: Session, content: str) -> t.Optional[Release]:
     """Return a release that an interrupted run prepared with the very same content; void the other unfinished ones."""
     found = None
+    current = session.host.releases.current()
     for release in session.host.releases.all():
+        if release.state == _states.LIVE and (current is None or current.id != release.id):
+            # Killed between its record and the link: it never became current.
+            _enter(session, release, _states.VOIDED, "an interrupted run left it")
+            session.host.releases.save(release)
         if release.state not in (_states.PREPARING, _states.PREPARED):
             continue
         if found is None and release.state == _states.PREPARED and release.config_hash == content:
@@ -90,7 +95,9 @@ def go_live(session: Session, release_id: str) -> t.Tuple[Release, bool]:
         return release, False
     if release.state != _states.PREPARED:
         raise HotfixError(
-            f"Release {release.id} is {release.state}, not prepared.", next_step="deploy the version again.", code="bad_input"
+            f"Release {release.id} is {release.state}, not prepared.",
+            next_step="deploy the version again.",
+            code="bad_input",
         )
     before = current.id if current else None
     with session.step("switch", release=release.id, came_from=before):

@@ -32,6 +32,7 @@ REVISION_LABEL = "org.opencontainers.image.revision"
 _OUTPUT_TAIL = 2000
 # As the programs timeout(1) and sh(1) report them.
 _TIMED_OUT = 124
+_KILLED = 137
 _NO_PROGRAM = 127
 
 
@@ -113,14 +114,14 @@ class Docker:
                 code="bad_input",
                 next_step="install Docker Engine and Compose v2 on it, or take the host out of the inventory group.",
             )
-        if code == _TIMED_OUT:
+        if code in (_TIMED_OUT, _KILLED):
             raise CommandError(
                 f"'{shown}' did not end within {timeout:.0f} s.",
                 output="",
                 next_step="look at the engine on the host (docker info), then run this again.",
             )
         if code != 0:
-            output = (stderr.strip() or stdout.strip())[-_OUTPUT_TAIL:]
+            output = _tail(stderr.strip() or stdout.strip(), _OUTPUT_TAIL)
             raise CommandError(
                 f"'{shown}' failed: {output or f'exit code {code}'}.",
                 output=output,
@@ -144,7 +145,8 @@ class Docker:
         return self._runner(("docker", *arguments), timeout=timeout, stdin=stdin, env=environment, pass_fds=inherit)
 
     def require(self) -> None:
-        """Raise unless this host has a Docker Engine that answers us, and Compose v2."""
+        """Raise unless this host has Compose v2, and a Docker Engine that answers us."""
+        self._require_compose()
         try:
             self.run("version", "--format", "{{.Server.Version}}", timeout=20.0)
         except CommandError as exc:
@@ -158,20 +160,23 @@ class Docker:
                 f"The Docker Engine on this host does not answer ({exc.output or exc.what}).",
                 next_step="start it (systemctl start docker) and run this again.",
             ) from exc
+
+    def _require_compose(self) -> None:
+        advice = "install the Compose v2 plugin (package docker-compose-plugin, or docker-compose of Debian 13)."
         try:
             version = self.run("compose", "version", "--short", timeout=20.0).strip().lstrip("v")
         except CommandError as exc:
+            if not exc.output:
+                # It said nothing at all, so it hangs; what it would have said is not known.
+                raise
             raise HotfixError(
-                "Compose v2 is not installed on this host ('docker compose' is no command; docker-compose v1 is of no use).",
+                "Compose v2 is not installed on this host "
+                "('docker compose' is no command; docker-compose v1 is of no use).",
                 code="bad_input",
-                next_step="install the Compose v2 plugin (package docker-compose-plugin, or docker-compose of Debian 13).",
+                next_step=advice,
             ) from exc
         if not re.match(r"(?:[2-9]|[1-9][0-9])\.", version):
-            raise HotfixError(
-                f"Compose {version} is too old.",
-                code="bad_input",
-                next_step="install Compose v2 (package docker-compose-plugin, or docker-compose of Debian 13).",
-            )
+            raise HotfixError(f"Compose {version} is too old.", code="bad_input", next_step=advice)
 
     # -- looking ------------------------------------------------------------------------------------------
 
@@ -210,12 +215,14 @@ class Docker:
     def logs(self, container: Container, lines: int = 15) -> str:
         """Return the last lines that a container wrote: what went to stdout, then what went to stderr."""
         _code, stdout, stderr = self._call(("logs", "--tail", str(lines), container.id), timeout=20.0)
-        return (stdout + stderr)[-_OUTPUT_TAIL:].strip()
+        return _tail(stdout + stderr, _OUTPUT_TAIL).strip()
 
     # -- registry -----------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def logged_in(self, server: t.Optional[str], username: t.Optional[str], password: t.Optional[str]) -> t.Iterator[None]:
+    def logged_in(
+        self, server: t.Optional[str], username: t.Optional[str], password: t.Optional[str]
+    ) -> t.Iterator[None]:
         """Log in to a registry for the time of the block, in a configuration that only we can read and that goes."""
         if not (server and username and password):
             yield
@@ -314,6 +321,14 @@ class Docker:
             return list(pool.map(function, items))
 
 
+def _tail(text: str, limit: int) -> str:
+    """Return the end of *text*, from a whole word on: half a secret would not be known for one."""
+    if len(text) <= limit:
+        return text
+    end = text[-limit:]
+    return re.sub(r"\A[^\n]*\n", "", end) if "\n" in end else re.sub(r"\A\S*", "", end)
+
+
 def _share_cli_plugins(folder: str) -> None:
     # Plugins (compose among them) are found through the configuration folder where they were installed per user.
     own = os.path.expanduser("~/.docker/cli-plugins")
@@ -369,5 +384,5 @@ def _container(raw: t.Mapping[str, t.Any]) -> t.Optional[Container]:
         release=labels.get(RELEASE_LABEL),
         config_hash=labels.get(CONFIG_HASH_LABEL),
         env=tuple(raw["Config"].get("Env") or ()),
-        health_log=(log[-1].get("Output") or "").strip()[-300:] if log else "",
+        health_log=_tail((log[-1].get("Output") or "").strip(), 300) if log else "",
     )

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -55,10 +56,8 @@ def read_json(path: Path) -> t.Any:
 def replace_symlink(link: Path, target: str) -> None:
     """Point *link* at *target* in one step: whoever reads it sees the old or the new."""
     temporary = link.with_name(f".{link.name}.new")
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(str(temporary))
-    except FileNotFoundError:
-        pass
     os.symlink(target, str(temporary))
     os.replace(str(temporary), str(link))
     _sync_dir(link.parent)

@@ -9,8 +9,11 @@
 from __future__ import annotations
 
 import http.client
+import os
+import re
 import socket
 import ssl
+import time
 import typing as t
 import urllib.parse
 from dataclasses import dataclass
@@ -43,16 +46,34 @@ class Health:
         """Make it from module parameters; raise for a URL that is none."""
         given = {key: params[key] for key in _KEYS if params.get(key) is not None}
         url = str(given["url"])
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_http(url):
             raise BadInputError(
                 f"health url {url!r} is no http or https URL.",
                 next_step="set hotfix_health: {url: 'http://127.0.0.1/api/health'}.",
             )
         address = given.get("address")
-        if address is not None and not str(address).rpartition(":")[2].isdigit():
+        if address is not None and not _is_address(str(address)):
             raise BadInputError(f"health address {address!r} is not host:port.", next_step="give it as 127.0.0.1:443.")
+        ca_file = given.get("ca_file")
+        if ca_file is not None and not os.path.isfile(ca_file):
+            raise BadInputError(
+                f"health ca_file {ca_file!r} is no file on this host.", next_step="correct hotfix_health.ca_file."
+            )
         return cls(**given)
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        # A port that cannot be one raises when it is looked at.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_address(address: str) -> bool:
+    match = re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})", address)
+    return match is not None and 0 < int(match.group(1)) < 65536
 
 
 @dataclass(frozen=True)
@@ -78,17 +99,27 @@ def ask(health: Health, timeout: float) -> Answer:
     try:
         raw = socket.create_connection((where.strip("[]"), at_port), timeout=timeout)
         connection.sock = _tls(health, raw, name) if parts.scheme == "https" else raw
-        connection.request("GET", urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, "")))
+        connection.request("GET", urllib.parse.quote(_target(parts), safe="/%?:@!$&'()*+,;=~"))
         response = connection.getresponse()
-        response.read(_BODY_LIMIT)
+        end = time.monotonic() + timeout
+        while response.read1(_BODY_LIMIT):
+            # Each piece may come in time and the whole never end.
+            if time.monotonic() >= end:
+                return Answer(f"{health.url} did not end its answer within {timeout:.0f} s", True, response.status)
         instance = response.getheader(health.instance_header) if health.instance_header else None
         if response.status != health.status:
-            return Answer(f"{health.url} answered {response.status}, not {health.status}", True, response.status, instance)
+            return Answer(
+                f"{health.url} answered {response.status}, not {health.status}", True, response.status, instance
+            )
         return Answer(None, True, response.status, instance)
     except (OSError, http.client.HTTPException) as exc:
         return Answer(f"{health.url} did not answer: {str(exc) or type(exc).__name__}", False)
     finally:
         connection.close()
+
+
+def _target(parts: urllib.parse.SplitResult) -> str:
+    return urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
 
 
 def _tls(health: Health, raw: socket.socket, name: str) -> ssl.SSLSocket:

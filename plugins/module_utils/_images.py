@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import (
@@ -25,7 +26,9 @@ _MEGABYTE = 1024 * 1024
 
 def record(local: LocalImage, reference: str, repository: str) -> Image:
     """Pin a local image: by the digest that *repository* has for it, else by its ID."""
-    digests = sorted(d for d in local.digests if d.startswith(repository + "@"))
+    # The engine leaves out what stands for Docker Hub.
+    short = re.sub(r"\A(?:docker\.io/)?(?:library/)?", "", repository)
+    digests = sorted(d for d in local.digests if d.partition("@")[0] in (repository, short))
     return Image(
         reference=reference,
         image_id=local.id,
@@ -52,10 +55,13 @@ def obtain(host: Host, version: str) -> t.Tuple[t.Dict[str, Image], t.List[str]]
         if local is None:
             raise HotfixError(
                 f"The image {references[service]} could not be pulled: {refusal or 'it is not on the host'}.",
-                next_step="mend the access to the registry (hotfix_registry, hotfix_registry_username), then run this again.",
+                next_step="mend the access to the registry (hotfix_registry, hotfix_registry_username), "
+                "then run this again.",
             )
         if refusal:
-            notes.append(f"The registry could not be asked for {references[service]}; the image on this host was taken.")
+            notes.append(
+                f"The registry could not be asked for {references[service]}; the image on this host was taken."
+            )
         images[service] = record(local, references[service], app.services[service])
     return images, notes
 
@@ -75,7 +81,8 @@ def restore(host: Host, release: Release) -> None:
                 others = ", ".join(_others(host, release)) or "none"
                 raise HotfixError(
                     f"The image of {name} in release {release.id} is gone from this host and cannot be pulled: {why}.",
-                    next_step=f"bring the registry back, or go to a release whose images are here (-e release=ID; here: {others}).",
+                    next_step="bring the registry back, or go to a release whose images are here (-e "
+                    f"release=ID; here: {others}).",
                 )
 
 
@@ -101,7 +108,7 @@ def require_room(host: Host, megabytes: int) -> None:
         if free < megabytes:
             raise HotfixError(
                 f"Only {free} MB are free on the disk of {folder}, {megabytes} MB are wanted.",
-                next_step="make room (docker image prune), or lower hotfix_min_free_mb.",
+                next_step="make room (docker image prune), or lower deploy_min_free_mb.",
             )
 
 

@@ -14,29 +14,47 @@ import urllib.parse
 from pathlib import Path
 
 MASK = "********"
-_SECRET_KEY = re.compile(r"TOKEN|SECRET|PASSW|KEY|CREDENTIAL|DSN|_URL$|AUTH", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"TOKEN|SECRET|PASS|PWD|KEY|CREDENTIAL|DSN|_UR[IL]$|AUTH|SALT", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)@")
 _SHORTEST = 6
+# As Compose reads .env: a quoted value may go over several lines, an unquoted one ends at its line or at ' #'.
+_ASSIGNMENT = re.compile(
+    r"^[ \t]*(?:export[ \t]+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*"
+    r"(?:'(?P<single>[^']*)'|\"(?P<double>(?:\\.|[^\"\\])*)\"|(?P<plain>[^\n]*))",
+    re.MULTILINE | re.DOTALL,
+)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 def read_env(path: Path) -> t.Dict[str, str]:
-    """Read the assignments of a ``.env`` file; quotes around a value are not part of it."""
+    """Read the assignments of a ``.env`` file; quotes around a value are not part of it.
+
+    A file that we may not read has none: what cannot be read cannot be shown either.
+    """
     found: t.Dict[str, str] = {}
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return found
-    for line in text.splitlines():
-        match = re.match(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$", line)
-        if not match:
-            continue
-        key, value = match.groups()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
+    for match in _ASSIGNMENT.finditer(text.replace("\r\n", "\n")):
+        if match.group("single") is not None:
+            value = match.group("single")
+        elif match.group("double") is not None:
+            value = re.sub(
+                r"\\(.)", lambda m: _ESCAPES.get(m.group(1), m.group(1)), match.group("double"), flags=re.DOTALL
+            )
         else:
-            value = re.sub(r"\s+#.*$", "", value)
-        found[key] = value
+            value = re.sub(r"(?:^|\s)\s*#.*$", "", match.group("plain")).strip()
+        found[match.group("key")] = value
     return found
+
+
+def _passwords(value: str) -> t.List[str]:
+    try:
+        password = urllib.parse.urlsplit(value).password if "://" in value else None
+    except ValueError:
+        return []
+    return [password, urllib.parse.unquote(password)] if password else []
 
 
 class Mask:
@@ -51,10 +69,8 @@ class Mask:
         values = [v for v in more if v]
         for key, value in env.items():
             if _SECRET_KEY.search(key):
-                values.append(value)
-                password = urllib.parse.urlsplit(value).password if "://" in value else None
-                if password:
-                    values.append(password)
+                # A log shows a value of several lines line by line.
+                values += [value, *value.splitlines(), *_passwords(value)]
         return cls(values)
 
     def text(self, text: str) -> str:

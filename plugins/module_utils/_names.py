@@ -42,7 +42,9 @@ def version(value: str) -> str:
 
 def project(value: str) -> str:
     """Return *value* when it can be a Compose project name."""
-    return _checked(_PROJECT, value, "project", "lower-case letters, digits, '_' and '-', starting with a letter or digit")
+    return _checked(
+        _PROJECT, value, "project", "lower-case letters, digits, '_' and '-', starting with a letter or digit"
+    )
 
 
 def service(value: str) -> str:
@@ -57,7 +59,9 @@ def release_id(value: str) -> str:
 
 def repository(value: str) -> str:
     """Return *value* when it can be an image repository without tag or digest."""
-    return _checked(_REPOSITORY, value, "image", "give the repository without tag or digest, as registry.example.com/app")
+    return _checked(
+        _REPOSITORY, value, "image", "give the repository without tag or digest, as registry.example.com/app"
+    )
 
 
 def env_key(value: str) -> str:

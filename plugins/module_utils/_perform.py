@@ -85,6 +85,14 @@ def perform(host: Host, run: Run, wanted: Wanted) -> Result:
         except HotfixError as exc:
             _explain(session, wanted, exc)
             raise
+        except OSError as exc:
+            error = HotfixError(
+                f"The host could not write or read {exc.filename or 'a file'}: {exc.strerror or exc}.",
+                next_step="make room on the disk or mend its permissions, then run the same command again: "
+                "it goes on from where this one stopped.",
+            )
+            _explain(session, wanted, error)
+            raise error from exc
         result.update({"steps": session.steps, "notes": session.notes})
         return result
 
@@ -93,7 +101,9 @@ def _require(wanted: Wanted) -> None:
     if wanted.state == PREPARED and not wanted.version:
         raise BadInputError("No version is given.", next_step="name it: -e version=…")
     if wanted.state in (LIVE, CONFIRMED) and not wanted.release:
-        raise BadInputError(f"state={wanted.state} needs a release.", next_step="give the ID that state=prepared returned.")
+        raise BadInputError(
+            f"state={wanted.state} needs a release.", next_step="give the ID that state=prepared returned."
+        )
     if wanted.version:
         _names.version(wanted.version)
     if wanted.release:
@@ -107,7 +117,7 @@ def _explain(session: Session, wanted: Wanted, error: HotfixError) -> None:
     if changed:
         error.left = observe(host).describe(host.app.services)
     # A failed deploy is followed by state=reverted in the same run, which gives the lease back.
-    if wanted.state in (ADOPTED, ROLLED_BACK, CONFIRMED) or not changed:
+    if wanted.state in (ADOPTED, ROLLED_BACK, CONFIRMED, REVERTED) or not changed:
         session.release_lease()
 
 

@@ -74,7 +74,8 @@ def of_deploy(host: Host, version: str) -> Plan:
         plan.lines.append("First contact: what runs now would be recorded as release zero.")
     if plan.change:
         plan.lines.append(
-            f"Would replace the containers of {', '.join(services)}: they are away while the app boots (strategy recreate)."
+            f"Would replace the containers of {', '.join(services)}: they are away while the app boots "
+            "(strategy recreate)."
         )
     plan.lines += [f"Drift: {text}." for text in observe(host).drift]
     return plan
@@ -105,10 +106,13 @@ def schema_notes(leaving: t.Optional[Release], target: Release) -> t.List[str]:
     notes = []
     for service, migration in sorted(leaving.migrations.items()):
         if migration == "compatible":
-            notes.append(f"{service} of {leaving.id} declares a compatible migration: the older code may run on its schema.")
+            notes.append(
+                f"{service} of {leaving.id} declares a compatible migration: the older code may run on its schema."
+            )
         else:
             notes.append(
                 f"{service} of {leaving.id} declares a migration that is {migration}: "
-                "if it was run, the older code cannot live with the schema, and a rollback does not restore the database."
+                "if it was run, the older code cannot live with the schema, and a rollback does not "
+                "restore the database."
             )
     return notes

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import typing as t
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _names, _states
@@ -113,6 +114,14 @@ class Releases:
         """Return the snapshot of ``.env`` that one release has."""
         return self.folder(release_id) / ".env"
 
+    def new_id(self, now: datetime, label: str) -> str:
+        """Make an ID that no release has yet: two of one label may be made within a second."""
+        release_id = _names.new_release_id(now, label)
+        while self.folder(release_id).exists():
+            now += timedelta(seconds=1)
+            release_id = _names.new_release_id(now, label)
+        return release_id
+
     def save(self, release: Release) -> None:
         """Write the record, atomically."""
         _files.make_folder(self._folder)
@@ -183,7 +192,11 @@ class Releases:
         """
         skip = set(excluding)
         for release in self.all():
-            if release.was_confirmed and release.state in (_states.CONFIRMED, _states.SUPERSEDED) and release.id not in skip:
+            if (
+                release.was_confirmed
+                and release.state in (_states.CONFIRMED, _states.SUPERSEDED)
+                and release.id not in skip
+            ):
                 return release
         return None
 

@@ -95,8 +95,10 @@ def reload_proxy(session: Session) -> None:
     up: t.List[Container] = [c for c in proxies if c.running]
     if not up:
         raise HotfixError(
-            f"The proxy ({app.proxy_service}) does not run: {', '.join(f'{c.name} is {c.status}' for c in proxies) or 'no container'}.",
-            next_step=f"start it: docker compose --project-directory {app.app_dir} up --detach --no-deps {app.proxy_service}",
+            f"The proxy ({app.proxy_service}) does not run: "
+            f"{', '.join(f'{c.name} is {c.status}' for c in proxies) or 'no container'}.",
+            next_step=f"start it: docker compose --project-directory {app.app_dir} up --detach --no-deps "
+            f"{app.proxy_service}",
         )
     for container in up:
         for command in (app.proxy_test, app.proxy_reload):
@@ -120,7 +122,9 @@ def verify(session: Session, release: Release, model: _compose.Model) -> None:
     containers = host.docker.containers(host.app.project)
     wrong = runs(release, model, containers)
     if wrong:
-        raise HotfixError(f"Release {release.id} does not run as it should: {'; '.join(wrong)}.", next_step="run this again.")
+        raise HotfixError(
+            f"Release {release.id} does not run as it should: {'; '.join(wrong)}.", next_step="run this again."
+        )
     health = host.app.health
     if health is None:
         session.note("No health URL is set (hotfix_health): that the app answers was not looked at.")
@@ -133,7 +137,8 @@ def verify(session: Session, release: Release, model: _compose.Model) -> None:
         return
     if not answer.instance:
         raise HotfixError(
-            f"The answer of {health.url} has no header {health.instance_header}: which container answers cannot be told.",
+            f"The answer of {health.url} has no header {health.instance_header}: which container answers "
+            "cannot be told.",
             next_step="correct hotfix_health.instance_header, or leave it out.",
         )
     ours = [c for c in containers if c.service in release.images]

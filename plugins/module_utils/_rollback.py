@@ -40,7 +40,8 @@ def decide(releases: Releases, seen: Observation, requested: t.Optional[str]) ->
         raise HotfixError(
             "There is nothing to roll back to: this host is not under management, no release was ever recorded here.",
             code="nothing_to_do",
-            next_step="record what runs (playbooks/adopt.yml), or deploy a version (playbooks/deploy.yml -e version=…).",
+            next_step="record what runs (playbooks/adopt.yml), or deploy a version (playbooks/deploy.yml "
+            "-e version=…).",
         )
     current = seen.current
     if requested:
@@ -54,7 +55,9 @@ def decide(releases: Releases, seen: Observation, requested: t.Optional[str]) ->
     if seen.attempted:
         target = releases.require_rollback_target(excluding=[seen.attempted])
         source = releases.find(seen.attempted)
-        return Decision(target, source, True, f"The deploy of {seen.attempted} was never finished; back to {target.id}.")
+        return Decision(
+            target, source, True, f"The deploy of {seen.attempted} was never finished; back to {target.id}."
+        )
     if current is not None and current.arrived_by in ("rollback", "revert"):
         done = "rolled back" if current.arrived_by == "rollback" else "switched back automatically"
         if not seen.drift:
@@ -63,7 +66,9 @@ def decide(releases: Releases, seen: Observation, requested: t.Optional[str]) ->
         return Decision(current, None, True, f"Already {done} to {current.id}, which no longer runs as it should.")
     target = releases.require_rollback_target(excluding=[current.id] if current else [])
     if current is None:
-        return Decision(target, None, True, f"The record of the current release is lost; to the last good one, {target.id}.")
+        return Decision(
+            target, None, True, f"The record of the current release is lost; to the last good one, {target.id}."
+        )
     return Decision(target, current, True, f"From {current.id} to the last known good release, {target.id}.")
 
 
@@ -80,7 +85,9 @@ def _to_requested(releases: Releases, seen: Observation, requested: str) -> Deci
             return Decision(target, None, True, f"{target.id} is current but does not run as it should.")
         return Decision(target, None, False, f"Release {target.id} is already current.")
     source = releases.find(seen.attempted) if seen.attempted else current
-    return Decision(target, source, True, f"From {source.id if source else 'an unknown release'} to {target.id}, as asked.")
+    return Decision(
+        target, source, True, f"From {source.id if source else 'an unknown release'} to {target.id}, as asked."
+    )
 
 
 def roll_back(session: Session, decision: Decision) -> None:

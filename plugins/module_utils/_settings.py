@@ -63,12 +63,14 @@ def app_from(params: t.Mapping[str, t.Any]) -> App:
     app_dir = Path(params["app_dir"])
     if not app_dir.is_absolute():
         raise BadInputError(
-            f"app_dir {str(app_dir)!r} is not an absolute path.", next_step="set hotfix_app_dir to the folder on the host."
+            f"app_dir {str(app_dir)!r} is not an absolute path.",
+            next_step="set hotfix_app_dir to the folder on the host.",
         )
     services = params["services"] or {}
     if not services:
         raise BadInputError(
-            "No switched service is named.", next_step="set hotfix_services: {backend: {image: registry.example.com/app}}."
+            "No switched service is named.",
+            next_step="set hotfix_services: {backend: {image: registry.example.com/app}}.",
         )
     repositories = {}
     for name, options in services.items():
@@ -84,6 +86,11 @@ def app_from(params: t.Mapping[str, t.Any]) -> App:
                 f"Service {name!r} has an unknown option: {', '.join(unknown)}.", next_step="the options are: image."
             )
         repositories[name] = _names.repository(options["image"])
+    for name, least in (("start_timeout", 1), ("stop_timeout", 0), ("pull_timeout", 1)):
+        if params[name] < least:
+            raise BadInputError(
+                f"{name} {params[name]!r} is too short.", next_step=f"set hotfix_{name} to {least} second or more."
+            )
     health = params["health"]
     return App(
         app_dir=app_dir,

@@ -28,6 +28,7 @@ def wait_healthy(host: Host, release: Release, model: _compose.Model) -> None:
     clock = host.clock
     end = clock.steady() + host.app.start_timeout
     steady_since: t.Optional[float] = None
+    restarts = 0
     while True:
         containers = [c for c in host.docker.containers(host.app.project) if c.service in release.images]
         for container in containers:
@@ -40,7 +41,9 @@ def wait_healthy(host: Host, release: Release, model: _compose.Model) -> None:
                 waiting.append(f"{service}: {len(up)} of {wanted} containers run the release")
         now = clock.steady()
         if not waiting:
-            steady_since = steady_since if steady_since is not None else now
+            # One that restarted between two looks has to run for the whole time again.
+            before, restarts = restarts, sum(c.restarts for c in containers)
+            steady_since = steady_since if steady_since is not None and restarts == before else now
             if all(c.health for c in containers) or now - steady_since >= _SETTLE:
                 return
         else:
@@ -73,11 +76,12 @@ def _waiting_for(container: Container) -> str:
 
 
 def _give_up_on(host: Host, container: Container) -> None:
+    memory = ", killed for lack of memory" if container.oom_killed else ""
     if container.restarts >= _CRASHES or (container.status in ("exited", "dead") and container.restarts):
-        what = f"{container.name} crashes again and again (exit code {container.exit_code}, {container.restarts} restarts"
-        what += ", killed for lack of memory)." if container.oom_killed else ")."
+        how = f"exit code {container.exit_code}, {container.restarts} restarts{memory}"
+        what = f"{container.name} crashes again and again ({how})."
     elif container.status in ("exited", "dead"):
-        what = f"{container.name} ended with exit code {container.exit_code}."
+        what = f"{container.name} ended with exit code {container.exit_code}{memory}."
     elif container.running and container.health == "unhealthy":
         what = f"{container.name} is unhealthy."
     else:

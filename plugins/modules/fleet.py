@@ -40,25 +40,20 @@ options:
     type: str
     default: change
   results:
-    description: Names of the variables in which the hosts' results were registered. The last one that a host has counts.
+    description:
+      - Names of the variables in which the hosts' results were registered. The last one that a host has counts.
     type: list
     elements: str
     default: []
   reverted:
     description: Name of the variable with the results of undoing the change, if it was undone.
     type: str
-  reason:
-    description: Why the run is made.
-    type: str
-    default: ""
-  takeover:
-    description: Whether leases that others hold are taken over.
-    type: bool
-    default: false
 notes:
   - The environments are the inventory groups named in the variable C(hotfix_environments), C(production) and
     C(staging) by default.
-  - The operator is C(hotfix_operator), or the user and host name of the controller.
+  - The operator is C(hotfix_operator), or the user and host name of the controller. Reason and takeover are
+    C(hotfix_reason) and C(hotfix_takeover).
+  - These variables are read only after everything that was typed on the command line was found to hold no template.
 """
 
 EXAMPLES = r"""
@@ -82,7 +77,8 @@ run:
   returned: when O(phase=select)
   type: dict
 go:
-  description: Whether every selected host, unreachable ones included, got through the phase. Always false in check mode.
+  description:
+    - Whether every selected host, unreachable ones included, got through the phase. Always false in check mode.
   returned: when O(phase=agree)
   type: bool
 undo:

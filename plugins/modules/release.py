@@ -103,7 +103,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 outcome:
-  description: V(done), V(unchanged), or V(planned) in check mode; V(refused), V(bad_input), V(nothing_to_do) or V(failed) when it failed.
+  description:
+    - V(done), V(unchanged), or V(planned) in check mode.
+    - V(refused), V(bad_input), V(nothing_to_do) or V(failed) when it failed.
   returned: always
   type: str
 summary:
@@ -172,7 +174,6 @@ left:
 """
 
 from ansible.module_utils.basic import AnsibleModule  # pylint: disable=wrong-import-position
-
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import app_options, host_of
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._perform import STATES, Wanted, check, perform

@@ -101,7 +101,6 @@ summary:
 """
 
 from ansible.module_utils.basic import AnsibleModule  # pylint: disable=wrong-import-position
-
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import app_options, host_of
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._perform import info

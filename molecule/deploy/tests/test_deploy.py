@@ -34,7 +34,7 @@ def test_both_replicas_run_and_carry_the_release(app: App) -> None:
 
 
 def test_database_cache_and_proxy_were_left_alone(app: App, host: Host) -> None:
-    before = set(host.file("/tmp/containers-before").content_string.split())
+    before = set(host.file("/home/deploy/containers-before").content_string.split())
     for service in ("postgres", "redis", "nginx"):
         assert {c["Id"] for c in app.containers[service]} <= before, service
 

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import APP, ROOT, Host, play
 
 from sandbox import faults
+from tests.integration.driver import APP, ROOT, Host, play
 
 
 @pytest.mark.parametrize(("version", "says"), [("v3", "unhealthy"), ("v4", "crashes again and again")])

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from conftest import Host, play
+
+from tests.integration.driver import Host, play
 
 CHECK = ("-l", "staging", "--check", "--diff")
 
 
-def digests(image: str, record: dict) -> str:
+def digests(image: str, record: dict[str, Any]) -> str:
     return str(record["images"][image]["digest"])
 
 
@@ -48,7 +51,9 @@ def test_a_plan_for_what_runs_already_changes_nothing(managed: Host) -> None:
     assert "changed=0" in done.text
 
 
-@pytest.mark.parametrize("arguments", [("deploy", "-e", "version=v99"), ("rollback", "-e", "release=20260102T030405Z-v9")])
+@pytest.mark.parametrize(
+    "arguments", [("deploy", "-e", "version=v99"), ("rollback", "-e", "release=20260102T030405Z-v9")]
+)
 def test_a_plan_finds_bad_input_too(arguments: tuple[str, ...], managed: Host) -> None:
     done = play(*arguments, *CHECK)
     assert done.code != 0

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import APP, Host, play
 
 from sandbox import faults, lifecycle
+from tests.integration.driver import APP, Host, play
 
 STAGING = ("-l", "staging")
+BUILD_ONLY = "services: {backend: {build: .}, frontend: {image: f}, hocuspocus: {image: h}, nginx: {image: n}}"
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_no_app_folder(untouched: Host) -> None:
     ("content", "says"),
     [
         ("services: [", "Compose cannot read"),
-        ("services: {backend: {build: .}, frontend: {image: f}, hocuspocus: {image: h}, nginx: {image: n}}", "only builds backend"),
+        (BUILD_ONLY, "only builds backend"),
         ("services: {}", "Unknown service"),
     ],
 )

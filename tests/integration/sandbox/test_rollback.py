@@ -11,9 +11,9 @@ import subprocess
 import time
 
 import pytest
-from conftest import APP, ROOT, Host, play, start
 
 from sandbox import faults
+from tests.integration.driver import APP, ROOT, Host, play, start
 
 STAGING = ("-l", "staging")
 # The module is the Python that has the app's lock open; what it started has inherited the lock, and is left alone.
