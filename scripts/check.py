@@ -110,7 +110,7 @@ def sanity(_slow: bool) -> list[Check]:
 
 
 def unit(slow: bool) -> list[Check]:
-    return [Check("unit tests", pytest("tests/unit", slow=slow))]
+    return [Check("unit tests", pytest("--numprocesses", "2", "tests/unit", slow=slow))]
 
 
 def oldest(_slow: bool) -> list[Check]:

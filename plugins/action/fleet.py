@@ -26,7 +26,13 @@ OPERATOR_INPUTS = (
     "release",
     "reason",
     "takeover",
+    "flag",
+    "enabled",
+    "restart_stale",
     "deploy_version",
+    "feature_flag_name",
+    "feature_flag_enabled",
+    "feature_flag_restart_stale",
     "rollback_release",
     "hotfix_reason",
     "hotfix_takeover",
@@ -58,6 +64,7 @@ class ActionModule(ActionBase):
                 "action": {"type": "str", "default": "change"},
                 "results": {"type": "list", "elements": "str", "default": []},
                 "reverted": {"type": "str"},
+                "stands": {"type": "bool", "default": True},
             }
         )
         if arguments["phase"] == "select":
@@ -97,7 +104,8 @@ def select(variables: Vars, given: Vars) -> dict[str, t.Any]:
     hosts = list(variables.get("ansible_play_hosts_all") or [])
     if given.get("hotfix_limit_required") and not variables.get("ansible_limit"):
         raise AnsibleActionFail("No environment is named. Nothing was touched. Next: name one, as in '-l production'.")
-    if set(variables.get("ansible_play_batch") or hosts) != set(hosts):
+    # Both leave out hosts that an earlier task of the play lost; those are decided over all the same.
+    if set(variables.get("ansible_play_batch") or []) != set(variables.get("ansible_play_hosts") or []):
         raise AnsibleActionFail(
             "This play runs in batches (serial), but a change is decided over all selected hosts. "
             "Nothing was touched. Next: take 'serial' out of the play, or select fewer hosts with -l."
@@ -139,20 +147,28 @@ def _one_environment(groups: Vars, hosts: list[str], environments: t.Sequence[st
     return chosen[0]
 
 
+def _results(variables: Vars, host: str, names: t.Sequence[str]) -> list[Vars]:
+    of_host: Vars = variables["hostvars"][host]
+    found = (of_host.get(name) for name in names)
+    return [result for result in found if isinstance(result, t.Mapping) and not result.get("skipped")]
+
+
 def _host_outcome(variables: Vars, host: str, names: t.Sequence[str]) -> dict[str, t.Any]:
     """Say how *host* got through the phases whose results it has under *names*: the last one decides."""
-    of_host: Vars = variables["hostvars"][host]
-    results = [r for r in (of_host.get(name) for name in names) if isinstance(r, dict) and not r.get("skipped")]
+    results = _results(variables, host, names)
     if not results:
         return {"outcome": "unknown", "summary": "It was not looked at."}
     last = results[-1]
+    before = [str(r.get("summary")) for r in results[:-1] if r.get("outcome") in _GOOD]
+    until_then = f" Before that: {before[-1]}" if before else ""
     if last.get("unreachable"):
-        return {"outcome": "unreachable", "summary": str(last.get("msg") or "It could not be reached.")}
+        why = str(last.get("msg") or "It could not be reached.")
+        return {"outcome": "unreachable", "summary": why + until_then}
     said = last.get("outcome")
     if last.get("failed") or said is None:
         # A module that died says nothing of ours; what it left behind is all there is to show.
-        why = last.get("msg") or last.get("module_stderr") or "It ended silently."
-        return {"outcome": "failed", "summary": str(why)}
+        why = str(last.get("msg") or last.get("module_stderr") or "It ended silently.")
+        return {"outcome": "failed", "summary": why + until_then}
     outcomes = [r.get("outcome") for r in results]
     return {
         "outcome": "done" if said == "unchanged" and "done" in outcomes else said,
@@ -166,9 +182,27 @@ def _over_all(variables: Vars, names: t.Sequence[str]) -> dict[str, dict[str, t.
     return {host: _host_outcome(variables, host, names) for host in variables.get("ansible_play_hosts_all") or []}
 
 
+def _differences(variables: Vars, names: t.Sequence[str]) -> list[str]:
+    """Say for which services the hosts' releases have different images: a tag may move between two pulls."""
+    by_service: dict[str, dict[str, list[str]]] = {}
+    for host in variables.get("ansible_play_hosts_all") or []:
+        for result in _results(variables, host, names[:1]):
+            for service, image in ((result.get("release") or {}).get("image_ids") or {}).items():
+                by_service.setdefault(service, {}).setdefault(image, []).append(host)
+    return [
+        f"{service}: {'; '.join(f'{image[:19]} on {chr(44).join(on)}' for image, on in images.items())}"
+        for service, images in sorted(by_service.items())
+        if len(images) > 1
+    ]
+
+
 def agree(variables: Vars, names: t.Sequence[str], planning: bool) -> dict[str, t.Any]:
-    """Say whether the next phase may begin: every selected host, the unreachable ones too, got through this one."""
-    good = all(said["outcome"] in _GOOD for said in _over_all(variables, names).values())
+    """Say whether the next phase may begin: every selected host, the unreachable ones too, got through this one.
+
+    All of them must have got the same images, or one environment would serve two versions under one name.
+    """
+    passed = all(said["outcome"] in _GOOD for said in _over_all(variables, names).values())
+    good = passed and not _differences(variables, names)
     # A plan is complete after its first phase; there is nothing to go on with and nothing to undo.
     return {"changed": False, "go": good and not planning, "undo": not good and not planning}
 
@@ -179,6 +213,15 @@ def outcome(variables: Vars, arguments: Vars) -> dict[str, t.Any]:
     action = arguments["action"].capitalize()
     good = [host for host, said in hosts.items() if said["outcome"] in _GOOD]
     bad = [host for host in hosts if host not in good]
+    lines = _lines(hosts)
+    differences = _differences(variables, arguments["results"])
+    if differences and arguments["reverted"]:
+        bad, good = list(hosts), []
+        lines.append(
+            f"The hosts have different images of this version ({'. '.join(differences)}), so none was switched."
+        )
+    elif differences:
+        lines.append(f"The hosts are not on the same images now: {'. '.join(differences)}.")
     if not bad:
         joint = _joint([said["outcome"] for said in hosts.values()])
         words = {
@@ -187,20 +230,12 @@ def outcome(variables: Vars, arguments: Vars) -> dict[str, t.Any]:
             "planned": "planned, nothing was changed",
             "seen": "every host was looked at",
         }
-        return {"changed": False, "outcome": joint, "msg": f"{action}: {words[joint]}.", "hosts": _lines(hosts)}
-    lines = _lines(hosts)
-    undone: dict[str, dict[str, t.Any]] = {}
-    if arguments["reverted"]:
-        every = _over_all(variables, [arguments["reverted"]])
-        undone = {host: said for host, said in every.items() if said["outcome"] not in ("unknown", "unchanged")}
-        lines += [f"{host}: undone: {said['outcome']}: {said['summary']}" for host, said in undone.items()]
-    if undone:
-        joint = "reverted" if all(said["outcome"] in _GOOD for said in undone.values()) else "partial"
-    elif good and not arguments["reverted"]:
-        joint = "partial"
-    else:
-        kinds = {hosts[host]["outcome"] for host in bad}
-        joint = kinds.pop() if len(kinds) == 1 else "failed"
+        return {"changed": False, "outcome": joint, "msg": f"{action}: {words[joint]}.", "hosts": lines}
+    undone = _over_all(variables, [arguments["reverted"]]) if arguments["reverted"] else {}
+    # Where nothing had to be undone there is nothing to say about it.
+    undone = {host: said for host, said in undone.items() if said["outcome"] not in ("unknown", "unchanged")}
+    lines += [f"{host}: undone: {said['outcome']}: {said['summary']}" for host, said in undone.items()]
+    joint = _joint_of_failure({host: hosts[host]["outcome"] for host in bad}, bool(good), undone, arguments)
     return {
         "failed": True,
         "changed": False,
@@ -208,6 +243,16 @@ def outcome(variables: Vars, arguments: Vars) -> dict[str, t.Any]:
         "msg": f"{action}: {joint.replace('_', ' ')}. {_next_step(joint, bad)}",
         "hosts": lines,
     }
+
+
+def _joint_of_failure(bad: t.Mapping[str, str], some_good: bool, undone: t.Mapping[str, Vars], arguments: Vars) -> str:
+    if undone:
+        return "reverted" if all(said["outcome"] in _GOOD for said in undone.values()) else "partial"
+    # Without an undo, what the good hosts did stands, unless the run ended before any host was switched.
+    if some_good and arguments["stands"]:
+        return "partial"
+    kinds = set(bad.values())
+    return kinds.pop() if len(kinds) == 1 else "failed"
 
 
 def _joint(outcomes: t.Sequence[str]) -> str:

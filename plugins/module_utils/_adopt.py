@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _files, _start, _states
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _files, _mask, _start, _states
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import stamp
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._images import record
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._images import keep, record
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image, Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 
@@ -58,7 +58,7 @@ def adopt(session: Session) -> Release:
     host = session.host
     app = host.app
     model = _compose.read(host.docker, app)
-    settled = _start.settle(host, app.services, app.start_timeout)
+    settled = _start.settle(host, app.services, app.start_timeout, session.require)
     found = running_images(host)
     images = {service: image for service, (image, _containers) in found.items()}
     hashes = _config_hashes(host)
@@ -69,6 +69,9 @@ def adopt(session: Session) -> Release:
                 f"{service} was started before the Compose file or .env last changed: "
                 "the environment of its container was recorded, not the one in the files."
             )
+        if _compose.replicas(model, service) != len(containers):
+            # Scaled by hand: what runs is what a rollback is to bring back.
+            model["services"][service].setdefault("deploy", {})["replicas"] = len(containers)
     pinned = _compose.pinned(model, images)
     tags = {image.reference.rpartition(":")[2] for image in images.values() if ":" in image.reference}
     version = tags.pop() if len(tags) == 1 and len(images) == len(app.services) else "adopted"
@@ -92,9 +95,9 @@ def adopt(session: Session) -> Release:
             release.advance(
                 _states.CONFIRMED, at=stamp(host.clock.now()), operator=session.run.owner, why="healthy when adopted"
             )
+        keep(host, release)
+        session.require()
         host.releases.make_current(release, by="adopt", came_from=None)
-    for image in {image.image_id for image in images.values()}:
-        host.docker.keep(app.project, image)
     return release
 
 
@@ -103,16 +106,9 @@ def write_snapshot(host: Host, release: Release, pinned: _compose.Model) -> None
     _files.make_folder(host.app.app_dir / "releases")
     _files.make_folder(host.releases.folder(release.id))
     _compose.write(host.releases.compose_file(release.id), pinned, release_id=release.id, services=release.images)
-    source = host.app.app_dir / ".env"
-    text = source.read_text(encoding="utf-8", errors="surrogateescape") if source.is_file() else ""
-    kept = [line for line in text.splitlines() if not _sets_any(line, host.app.current_only)]
-    _files.write_text(host.releases.env_file(release.id), "".join(line + "\n" for line in kept))
-
-
-def _sets_any(line: str, keys: t.Sequence[str]) -> bool:
-    name = line.strip()
-    name = name[len("export ") :] if name.startswith("export ") else name
-    return name.partition("=")[0].strip() in keys
+    env = _mask.read_env(host.app.app_dir / ".env")
+    kept = {key: value for key, value in env.items() if key not in host.app.current_only}
+    _files.write_text(host.releases.env_file(release.id), _mask.write_env(kept))
 
 
 def _states_up_to_live(session: Session, release: Release) -> None:

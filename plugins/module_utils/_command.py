@@ -34,7 +34,7 @@ class ModuleRunner:
     ) -> t.Tuple[int, str, str]:
         """Run *arguments* and return exit code, stdout and stderr."""
         code, stdout, stderr = self._module.run_command(
-            ["timeout", f"--kill-after={_KILL_AFTER}", str(timeout), *arguments],
+            ["timeout", "-k", str(_KILL_AFTER), str(timeout), *arguments],
             data=stdin,
             environ_update=dict(env or {}),
             errors="replace",

@@ -16,7 +16,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _mask
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import RELEASE_LABEL, Docker
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import RELEASE_LABEL, Container, Docker
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, CommandError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import App
@@ -151,13 +151,18 @@ def load(path: Path) -> t.Optional[Model]:
     return model if isinstance(model, dict) and isinstance(model.get("services"), dict) else None
 
 
-def current_only_env(app: App) -> t.Dict[str, str]:
-    """Return today's values of the keys that never come from a snapshot."""
-    env = _mask.read_env(app.app_dir / ".env")
+def current_only_env(app: App, containers: t.Sequence[Container]) -> t.Dict[str, str]:
+    """Return today's values of the keys that never come from a snapshot.
+
+    They are taken from the app's ``.env``, or where that lacks one, from a container that runs with it.
+    """
+    running = dict(entry.partition("=")[::2] for c in containers if c.service in app.services for entry in c.env)
+    env = {**running, **_mask.read_env(app.app_dir / ".env")}
     missing = [key for key in app.current_only if key not in env]
     if missing:
         raise BadInputError(
-            f"{app.app_dir / '.env'} does not set {', '.join(missing)}, which hotfix_current_only takes from there.",
+            f"Neither {app.app_dir / '.env'} nor a container sets {', '.join(missing)}, "
+            "which hotfix_current_only takes from there.",
             next_step="set them there, or take them off hotfix_current_only.",
         )
     return {key: env[key] for key in app.current_only}

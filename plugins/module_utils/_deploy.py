@@ -13,44 +13,86 @@ import typing as t
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _images, _names, _states
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._adopt import adopt, write_snapshot
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import stamp
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import CommandError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import observe
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image, Release
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._recreate import Recreate
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._switch import back, enter, forward, leave
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._verify import model_of, verify
 
 
-def prepare(session: Session, *, version: str, min_free_mb: int) -> t.Tuple[Release, bool]:
-    """Have everything on the host that *version* needs. Return the release, and whether it is current already."""
+def prepare(session: Session, *, version: str, min_free_mb: int) -> t.Tuple[Release, t.Optional[str]]:
+    """Have everything on the host that *version* needs.
+
+    Return the release; and if it is current already, what was proven of that.
+    """
     host = session.host
     _names.version(version)
     model = _compose.read(host.docker, host.app)
-    if not host.releases.managed():
-        adopt(session)
+    _compose.current_only_env(host.app, host.docker.containers(host.app.project))
     _images.require_room(host, min_free_mb)
-    with session.step("pull", version=version):
+    with session.step("pull", mutates=False, version=version):
         images, notes = _images.obtain(host, version)
     for text in notes:
         session.note(text)
+    if not host.releases.managed():
+        adopt(session)
+    _settle(session)
     pinned = _compose.pinned(model, images)
     content = _compose.content_hash(pinned)
-    seen = observe(host)
-    if seen.current and seen.current.config_hash == content and not seen.drift and not seen.attempted:
-        return seen.current, True
-    for text in seen.drift:
+    proven = _is_current(session, content)
+    current = host.releases.current()
+    if proven is not None and current is not None:
+        return current, proven
+    for text in observe(host).drift:
         session.note(f"Drift before the deploy: {text}.")
-    release = _resumable(session, content)
-    if release is None:
-        release = _new(session, version, images, content)
-        with session.step("prepare", release=release.id):
-            _enter(session, release, _states.PREPARING, "deploy")
+    with session.step("prepare", version=version):
+        release = _resumable(session, content)
+        if release is None:
+            release = _new(session, version, images, content)
+            enter(session, release, _states.PREPARING, "deploy")
             host.releases.save(release)
             write_snapshot(host, release, pinned)
-            for image in {image.image_id for image in images.values()}:
-                host.docker.keep(host.app.project, image)
-            _enter(session, release, _states.PREPARED, "images and configuration are on the host")
+            _images.keep(host, release)
+            enter(session, release, _states.PREPARED, "images and configuration are on the host")
             host.releases.save(release)
-    return release, False
+    return release, None
+
+
+def _settle(session: Session) -> None:
+    """Give the deploy firm ground, where an earlier run was killed or failed in the middle.
+
+    What a failing deploy falls back to is the current release. It must not be one that was being left.
+    """
+    host = session.host
+    repaired = host.releases.repair_current()
+    if repaired is not None:
+        session.note(f"The link to the current release was lost; it leads to {repaired.id} again.")
+    seen = observe(host)
+    unfinished = seen.unfinished or {}
+    target = host.releases.find(unfinished.get("release"))
+    if unfinished.get("action") not in ("rollback", "revert") or target is None or seen.current is None:
+        return
+    with session.step("settle", release=target.id):
+        if target.id != seen.current.id:
+            if target.state in (_states.SUPERSEDED, _states.VOIDED):
+                enter(session, target, _states.LIVE, "an earlier run was on its way back to it")
+            host.releases.make_current(target, by=unfinished["action"], came_from=seen.current.id)
+            leave(session, seen.current, why=f"an earlier run was on its way back to {target.id}")
+    session.note(f"An earlier {unfinished['action']} to {target.id} was never finished; the deploy goes on from there.")
+
+
+def _is_current(session: Session, content: str) -> t.Optional[str]:
+    """Return what was proven if the current release has the very same content and really is what answers."""
+    seen = observe(session.host)
+    if seen.current is None or seen.current.config_hash != content or seen.drift or seen.unfinished:
+        return None
+    try:
+        return verify(session, seen.current, model_of(session, seen.current))
+    except HotfixError as exc:
+        session.require()
+        session.note(f"{seen.current.id} is the same, but does not serve: {exc.what}")
+        return None
 
 
 def _new(session: Session, version: str, images: t.Dict[str, Image], content: str) -> Release:
@@ -67,105 +109,86 @@ def _new(session: Session, version: str, images: t.Dict[str, Image], content: st
 
 
 def _resumable(session: Session, content: str) -> t.Optional[Release]:
-    """Return a release that an interrupted run prepared with the very same content; void the other unfinished ones."""
+    """Return what an interrupted run prepared with the very same content, if anything; leave all else it began."""
     found = None
     current = session.host.releases.current()
     for release in session.host.releases.all():
-        if release.state == _states.LIVE and (current is None or current.id != release.id):
-            # Killed between its record and the link: it never became current.
-            _enter(session, release, _states.VOIDED, "an interrupted run left it")
-            session.host.releases.save(release)
-        if release.state not in (_states.PREPARING, _states.PREPARED):
-            continue
-        if found is None and release.state == _states.PREPARED and release.config_hash == content:
+        if release.state == _states.PREPARED and release.config_hash == content and found is None:
             found = release
             session.note(f"Resuming release {release.id}, which an earlier run prepared.")
-        else:
-            _enter(session, release, _states.FAILED, "an interrupted run left it")
-            session.host.releases.save(release)
+        elif release.state in (_states.PREPARING, _states.PREPARED):
+            leave(session, release, why="an interrupted run left it")
+        elif release.state == _states.LIVE and (current is None or current.id != release.id):
+            # Killed between its record and the link. One that was good before stays so.
+            leave(session, release, why="an interrupted run left it", good=release.was_confirmed)
     return found
 
 
-def go_live(session: Session, release_id: str) -> t.Tuple[Release, bool]:
-    """Make the prepared release the one that users reach. Return it, and whether anything was changed."""
+def go_live(session: Session, release_id: str) -> t.Tuple[Release, bool, str]:
+    """Make the prepared release the one that users reach. Return it, whether anything changed, and what was proven."""
     host = session.host
     release = host.releases.get(release_id)
     current = host.releases.current()
     if current is not None and current.id == release.id and release.state in (_states.LIVE, _states.CONFIRMED):
-        return release, False
+        return release, False, verify(session, release, model_of(session, release))
     if release.state != _states.PREPARED:
         raise HotfixError(
             f"Release {release.id} is {release.state}, not prepared.",
             next_step="deploy the version again.",
             code="bad_input",
         )
-    before = current.id if current else None
-    with session.step("switch", release=release.id, came_from=before):
-        Recreate().switch(session, release)
-        _enter(session, release, _states.LIVE, session.run.reason or "deploy")
-        host.releases.make_current(release, by="deploy", came_from=before)
-    return release, True
+    return release, True, forward(session, release, why=session.run.reason or "deploy")
 
 
 def confirm(session: Session, release_id: str, *, keep: int) -> t.Tuple[Release, bool]:
-    """Settle a live release: it is known good from now on, the one before it is superseded. Gives the lease back."""
+    """Settle a live release: it is known good from now on, the one before it is superseded."""
     host = session.host
     release = host.releases.get(release_id)
-    changed = release.state == _states.LIVE
-    if changed:
-        with session.step("confirm", release=release.id):
-            _enter(session, release, _states.CONFIRMED, "verified on every host")
-            host.releases.save(release)
-            before = host.releases.find(release.came_from) if release.came_from else None
-            if before is not None and before.state in (_states.LIVE, _states.CONFIRMED):
-                _enter(session, before, _states.SUPERSEDED, f"replaced by {release.id}")
-                host.releases.save(before)
-            _images.retain(host, keep)
-    elif release.state != _states.CONFIRMED:
+    if release.state == _states.CONFIRMED:
+        return release, False
+    if release.state != _states.LIVE:
         raise HotfixError(
             f"Release {release.id} is {release.state}: only a live one can be confirmed.", next_step="deploy it first."
         )
-    session.release_lease()
-    return release, changed
+    with session.step("confirm", release=release.id):
+        enter(session, release, _states.CONFIRMED, "verified on every host")
+        host.releases.save(release)
+        before = host.releases.find(release.came_from)
+        if before is not None and before.state in (_states.LIVE, _states.CONFIRMED):
+            leave(session, before, why=f"replaced by {release.id}", good=True)
+    try:
+        _images.retain(host, keep)
+    except CommandError as exc:
+        session.note(f"Images of old releases could not be let go: {exc.what}")
+    return release, True
 
 
-def revert(session: Session, release_id: t.Optional[str]) -> t.Tuple[t.Optional[Release], bool]:
-    """Undo this run's deploy on this host, however far it came, and give the lease back.
+def revert(session: Session, release_id: t.Optional[str]) -> t.Tuple[t.Optional[Release], t.Optional[str]]:
+    """Undo the deploy on this host, however far it came.
 
-    Return the release that is current afterwards, and whether the containers had to be changed.
+    Return the release that is current afterwards; and if the containers had to be changed, what was proven.
     """
     host = session.host
     seen = observe(host)
-    candidate = release_id or seen.attempted
-    release = host.releases.find(candidate) if candidate else None
-    switched = False
-    if release is not None and seen.current is not None:
-        if seen.current.id == release.id:
-            before = host.releases.find(release.came_from) if release.came_from else None
-            if release.state in (_states.LIVE,) and before is not None:
-                _switch_back(session, before, release)
-                switched = True
-        elif seen.attempted == release.id or (seen.unfinished and seen.unfinished.get("release") == release.id):
-            _switch_back(session, seen.current, release)
-            switched = True
-    if release is not None and release.state in (_states.PREPARING, _states.PREPARED):
-        _enter(session, release, _states.FAILED, "the deploy was abandoned")
-        host.releases.save(release)
-    session.release_lease()
-    return host.releases.current(), switched
+    release = host.releases.find(release_id) or host.releases.find(seen.attempted)
+    begun = seen.attempted is not None or seen.unfinished is not None
+    went_live = release is not None and seen.current is not None and seen.current.id == release.id
+    proven = None
+    if begun or (went_live and release is not None and release.state == _states.LIVE):
+        source = release or host.releases.find(seen.attempted)
+        proven = back(session, _ground(session, seen.current, source), source, by="revert", why="the deploy failed")
+    elif release is not None and release.state in (_states.PREPARING, _states.PREPARED):
+        with session.step("abandon", release=release.id):
+            leave(session, release, why="the deploy was abandoned")
+    return host.releases.current(), proven
 
 
-def _switch_back(session: Session, to: Release, failed: Release) -> None:
-    host = session.host
-    with session.step("switch", release=to.id, came_from=failed.id):
-        Recreate().switch(session, to)
-        if failed.state == _states.LIVE:
-            _enter(session, failed, _states.VOIDED, "the deploy was switched back")
-            host.releases.save(failed)
-        if to.state in (_states.SUPERSEDED, _states.VOIDED):
-            _enter(session, to, _states.LIVE, f"switched back from {failed.id}")
-        host.releases.make_current(to, by="revert", came_from=failed.id)
-
-
-def _enter(session: Session, release: Release, state: str, why: str) -> None:
-    release.advance(state, at=stamp(session.host.clock.now()), operator=session.run.owner, why=why)
+def _ground(session: Session, current: t.Optional[Release], failed: t.Optional[Release]) -> Release:
+    """Return what a failed deploy falls back to: what ran before it, unless that was itself rolled back from."""
+    releases = session.host.releases
+    before = current
+    if failed is not None and current is not None and current.id == failed.id:
+        before = releases.find(failed.came_from)
+    if before is not None and before.state != _states.VOIDED and before.live_number:
+        return before
+    return releases.require_rollback_target(excluding=[failed.id] if failed else [])

@@ -17,6 +17,7 @@ import tempfile
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import CommandError, HotfixError
 
@@ -30,10 +31,13 @@ MIGRATION_LABEL = "pangeafate.hotfix.migration"
 REVISION_LABEL = "org.opencontainers.image.revision"
 
 _OUTPUT_TAIL = 2000
+_LOGIN_PREFIX = ".hotfix-login-"
 # As the programs timeout(1) and sh(1) report them.
 _TIMED_OUT = 124
 _KILLED = 137
 _NO_PROGRAM = 127
+# A command inside a container may end with 127 as well; this is what timeout(1) says when it cannot start docker.
+_NO_PROGRAM_SIGN = "failed to run command"
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class Docker:
         """Run ``docker`` with *arguments* and return its stdout, or raise :class:`CommandError`."""
         code, stdout, stderr = self._call(arguments, timeout=timeout, stdin=stdin, env=env, mutates=mutates)
         shown = "docker " + " ".join(arguments[:2])
-        if code == _NO_PROGRAM:
+        if code == _NO_PROGRAM and _NO_PROGRAM_SIGN in stderr:
             raise HotfixError(
                 "Docker is not installed on this host (no 'docker' command).",
                 code="bad_input",
@@ -221,15 +225,15 @@ class Docker:
 
     @contextlib.contextmanager
     def logged_in(
-        self, server: t.Optional[str], username: t.Optional[str], password: t.Optional[str]
+        self, folder: Path, server: t.Optional[str], username: t.Optional[str], password: t.Optional[str]
     ) -> t.Iterator[None]:
-        """Log in to a registry for the time of the block, in a configuration that only we can read and that goes."""
+        """Log in to a registry for the time of the block, in a configuration below *folder* that only we can read."""
         if not (server and username and password):
             yield
             return
-        folder = tempfile.mkdtemp(prefix="hotfix-login-")
+        folder = Path(tempfile.mkdtemp(prefix=_LOGIN_PREFIX, dir=str(folder)))
         try:
-            self._config_dir = folder
+            self._config_dir = str(folder)
             _share_cli_plugins(folder)
             try:
                 self.run("login", "--username", username, "--password-stdin", server, stdin=password)
@@ -246,18 +250,28 @@ class Docker:
             yield
         finally:
             self._config_dir = None
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(str(folder), ignore_errors=True)
+
+    def sweep_logins(self, folder: Path) -> None:
+        """Remove what a killed run left of its login."""
+        for left in folder.glob(_LOGIN_PREFIX + "*"):
+            shutil.rmtree(str(left), ignore_errors=True)
 
     def pull(self, reference: str, *, timeout: float) -> t.Optional[str]:
         """Pull an image. Return ``None``, or why it could not be had; an unknown version raises."""
         try:
-            self.run("pull", "--quiet", reference, timeout=timeout, mutates=True)
+            self.run("pull", "--quiet", reference, timeout=timeout)
         except CommandError as exc:
             if _unknown(exc.output):
                 raise HotfixError(
                     f"The version is unknown: the registry has no {reference}.",
                     code="bad_input",
                     next_step="check the version, or build and push it first.",
+                ) from exc
+            if exc.output and not _offline(exc.output):
+                raise HotfixError(
+                    f"The image {reference} could not be pulled: {exc.output}.",
+                    next_step="mend what it says (hotfix_registry_username, room on the disk), then run this again.",
                 ) from exc
             return exc.output or exc.what
         return None
@@ -290,6 +304,11 @@ class Docker:
                 name,
                 "--label",
                 f"{KEEPER_LABEL}={project}",
+                # An image that Compose built carries these, and would pass its keeper off as a container of the app.
+                "--label",
+                f"{PROJECT_LABEL}=",
+                "--label",
+                f"{SERVICE_LABEL}=",
                 "--network",
                 "none",
                 "--entrypoint",
@@ -303,10 +322,18 @@ class Docker:
 
     def drop_keepers(self, project: str, images: t.Collection[str]) -> None:
         """Remove the containers that keep images of *project*, but for those that keep one of *images*."""
-        listed = self.run("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={KEEPER_LABEL}={project}").split()
-        if listed:
-            raw = json.loads(self.run("inspect", "--type", "container", *listed))
-            self.remove([entry["Id"] for entry in raw if entry["Image"] not in images])
+        listed = self.run(
+            "ps", "--all", "--no-trunc", "--format", "{{.ID}}", "--filter", f"label={KEEPER_LABEL}={project}"
+        ).split()
+        kept_by = (
+            self.run("inspect", "--type", "container", "--format", "{{.Id}} {{.Image}}", *listed) if listed else ""
+        )
+        pairs = [line.split() for line in kept_by.splitlines()]
+        self.remove([container for container, image in pairs if image not in images])
+
+    def start(self, container: str) -> None:
+        """Start a container that is not running."""
+        self.run("start", container, mutates=True)
 
     def remove(self, ids: t.Sequence[str]) -> None:
         """Remove containers, running or not."""
@@ -329,16 +356,16 @@ def _tail(text: str, limit: int) -> str:
     return re.sub(r"\A[^\n]*\n", "", end) if "\n" in end else re.sub(r"\A\S*", "", end)
 
 
-def _share_cli_plugins(folder: str) -> None:
+def _share_cli_plugins(folder: Path) -> None:
     # Plugins (compose among them) are found through the configuration folder where they were installed per user.
     own = os.path.expanduser("~/.docker/cli-plugins")
     if os.path.isdir(own):
-        os.symlink(own, os.path.join(folder, "cli-plugins"))
+        os.symlink(own, str(folder / "cli-plugins"))
 
 
 def _unknown(output: str) -> bool:
     text = output.lower()
-    return "manifest unknown" in text or "no such manifest" in text or ("not found" in text and "manifest" in text)
+    return "manifest unknown" in text or "no such manifest" in text or text.rstrip().rstrip(".").endswith(": not found")
 
 
 def _offline(output: str) -> bool:
@@ -364,7 +391,7 @@ def _offline(output: str) -> bool:
 
 def _container(raw: t.Mapping[str, t.Any]) -> t.Optional[Container]:
     labels = raw["Config"].get("Labels") or {}
-    if labels.get(ONEOFF_LABEL) == "True" or SERVICE_LABEL not in labels:
+    if labels.get(ONEOFF_LABEL) == "True" or not labels.get(SERVICE_LABEL) or KEEPER_LABEL in labels:
         return None
     state = raw["State"]
     health = state.get("Health") or {}

@@ -12,6 +12,8 @@ else that escapes is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+import typing as t
+
 
 class HotfixError(Exception):
     """Something an operator can understand and act on.
@@ -42,6 +44,8 @@ class HotfixError(Exception):
     ) -> None:
         super().__init__(what)
         self.evidence = evidence
+        #: The steps that were made, each with name, seconds and outcome.
+        self.steps: t.List[t.Dict[str, t.Any]] = []
         self.what = what
         self.next_step = next_step
         self.code = code

@@ -130,11 +130,15 @@ def _tls(health: Health, raw: socket.socket, name: str) -> ssl.SSLSocket:
     return context.wrap_socket(raw, server_hostname=name)
 
 
-def wait(health: Health, clock: Clock, *, good: int = 2) -> Answer:
-    """Ask until *good* requests in a row were as they must be, or the time is over; return the last answer."""
+def wait(health: Health, clock: Clock, still_ours: t.Callable[[], None], *, good: int = 2) -> Answer:
+    """Ask until *good* requests in a row were as they must be, or the time is over; return the last answer.
+
+    *still_ours* is called before every request and raises when somebody else has taken over.
+    """
     end = clock.steady() + health.timeout
     streak = 0
     while True:
+        still_ours()
         answer = ask(health, timeout=max(0.5, min(5.0, end - clock.steady())))
         streak = streak + 1 if answer.problem is None else 0
         if streak >= good or clock.steady() >= end:

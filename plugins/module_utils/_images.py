@@ -11,7 +11,9 @@ from __future__ import annotations
 import os
 import re
 import typing as t
+from dataclasses import replace
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import (
     MIGRATION_LABEL,
     REVISION_LABEL,
@@ -47,7 +49,7 @@ def obtain(host: Host, version: str) -> t.Tuple[t.Dict[str, Image], t.List[str]]
     services = sorted(app.services)
     references = {service: f"{app.services[service]}:{version}" for service in services}
     notes: t.List[str] = []
-    with host.docker.logged_in(app.registry.server, app.registry.username, app.registry.password):
+    with host.docker.logged_in(app.app_dir, app.registry.server, app.registry.username, app.registry.password):
         refusals = host.docker.each(lambda s: host.docker.pull(references[s], timeout=app.pull_timeout), services)
     images = {}
     for service, refusal in zip(services, refusals):
@@ -68,11 +70,12 @@ def obtain(host: Host, version: str) -> t.Tuple[t.Dict[str, Image], t.List[str]]
 
 def restore(host: Host, release: Release) -> None:
     """Make sure that the images of *release* are on the host; what is missing is pulled by digest."""
+    _repin(host, release)
     missing = {name: image for name, image in release.images.items() if host.docker.image(image.pin) is None}
     if not missing:
         return
     app = host.app
-    with host.docker.logged_in(app.registry.server, app.registry.username, app.registry.password):
+    with host.docker.logged_in(app.app_dir, app.registry.server, app.registry.username, app.registry.password):
         for name, image in sorted(missing.items()):
             why = "no registry ever had it" if image.digest is None else None
             if image.digest is not None:
@@ -86,9 +89,31 @@ def restore(host: Host, release: Release) -> None:
                 )
 
 
+def _repin(host: Host, release: Release) -> None:
+    """Where only the name of an image is gone and its content is still here, let the release name the content."""
+    path = host.releases.compose_file(release.id)
+    renamed = {
+        name: image
+        for name, image in release.images.items()
+        if image.digest and host.docker.image(image.digest) is None and host.docker.image(image.image_id) is not None
+    }
+    model = _compose.load(path) if renamed else None
+    if model is None:
+        return
+    for name, image in renamed.items():
+        release.images[name] = replace(image, digest=None)
+    host.releases.save(release)
+    pinned = _compose.pinned(model, {name: release.images[name] for name in renamed})
+    _compose.write(path, pinned, release_id=release.id, services=release.images)
+
+
 def absent(host: Host, release: Release) -> t.List[str]:
-    """Return the services whose image of *release* is not on this host."""
-    return [name for name, image in sorted(release.images.items()) if host.docker.image(image.pin) is None]
+    """Return the services whose image of *release* is not on this host, under any name."""
+    return [
+        name
+        for name, image in sorted(release.images.items())
+        if host.docker.image(image.pin) is None and host.docker.image(image.image_id) is None
+    ]
 
 
 def _others(host: Host, release: Release) -> t.List[str]:
@@ -113,8 +138,14 @@ def require_room(host: Host, megabytes: int) -> None:
 
 
 def retain(host: Host, good: int) -> None:
-    """Let go of the images of all but the current and the last *good* releases; files and records stay."""
+    """Let go of the images of all but the current and the last *good* releases before it; files and records stay."""
     current = host.releases.current()
-    wanted = [r for r in host.releases.all() if r.was_confirmed][:good] + ([current] if current else [])
-    kept = {image.image_id for release in wanted for image in release.images.values()}
-    host.docker.drop_keepers(host.app.project, kept)
+    earlier = [r for r in host.releases.all() if r.is_good and (current is None or r.id != current.id)]
+    wanted = earlier[:good] + ([current] if current else [])
+    host.docker.drop_keepers(host.app.project, {i.image_id for release in wanted for i in release.images.values()})
+
+
+def keep(host: Host, release: Release) -> None:
+    """Keep the images of *release* from being pruned."""
+    for image in sorted({image.image_id for image in release.images.values()}):
+        host.docker.keep(host.app.project, image)

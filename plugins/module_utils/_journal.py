@@ -73,10 +73,12 @@ class Journal:
         """
         pending: t.Optional[Entry] = None
         for entry in self.entries():
-            if entry.get("step") != "switch":
-                continue
-            if entry.get("phase") == "begin":
+            if entry.get("step") == "switch" and entry.get("phase") == "begin":
                 pending = entry
-            elif entry.get("phase") == "end" and entry.get("outcome") == "done":
+            elif (
+                entry.get("step") in ("switch", "settle")
+                and entry.get("phase") == "end"
+                and entry.get("outcome") == "done"
+            ):
                 pending = None
         return pending

@@ -49,6 +49,15 @@ def read_env(path: Path) -> t.Dict[str, str]:
     return found
 
 
+def write_env(env: t.Mapping[str, str]) -> str:
+    """Return a ``.env`` text that :func:`read_env` reads as *env*."""
+    lines = []
+    for key, value in env.items():
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        lines.append(f"{key}='{value}'\n" if "'" not in value else f'{key}="{escaped}"\n')
+    return "".join(lines)
+
+
 def _passwords(value: str) -> t.List[str]:
     try:
         password = urllib.parse.urlsplit(value).password if "://" in value else None

@@ -57,6 +57,11 @@ def release_id(value: str) -> str:
     return _checked(_RELEASE, value, "release", "release IDs look like 20260102T030405Z-v1")
 
 
+def is_release_id(value: str) -> bool:
+    """Tell whether *value* can be the ID of a release."""
+    return _RELEASE.fullmatch(value) is not None
+
+
 def repository(value: str) -> str:
     """Return *value* when it can be an image repository without tag or digest."""
     return _checked(

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _deploy, _names, _plan, _rollback
@@ -39,6 +40,12 @@ _ACTIONS = {
 }
 
 
+_AFTER_OS_ERROR = (
+    "make room on the disk or mend its permissions, then run the same command again: "
+    "it goes on from where this stopped."
+)
+
+
 class Wanted(t.NamedTuple):
     """What the operator asked for."""
 
@@ -49,27 +56,51 @@ class Wanted(t.NamedTuple):
     keep: int = 5
 
 
+@contextlib.contextmanager
+def _told(host: Host) -> t.Iterator[None]:
+    """Let only errors out that an operator can read, without a secret in them."""
+    try:
+        yield
+    except HotfixError as exc:
+        raise _masked(host, exc) from exc
+    except OSError as exc:
+        what = f"The host could not write or read {exc.filename or 'a file'}: {exc.strerror or exc}."
+        error = HotfixError(what, left="What was done until then is in the journal.", next_step=_AFTER_OS_ERROR)
+        raise _masked(host, error) from exc
+
+
+def _masked(host: Host, error: HotfixError) -> HotfixError:
+    try:
+        mask = host.mask()
+    except OSError:
+        return error
+    error.what, error.left = mask.text(error.what), mask.text(error.left)
+    error.evidence = mask.text(error.evidence)
+    return error
+
+
 def check(host: Host, wanted: Wanted) -> Result:
     """Return the plan; nothing is changed."""
-    _require(wanted)
-    if wanted.state == ADOPTED:
-        plan = _plan.of_adopt(host)
-    elif wanted.state == ROLLED_BACK:
-        plan = _plan.of_rollback(host, wanted.release)
-    elif wanted.state == PREPARED:
-        plan = _plan.of_deploy(host, wanted.version or "")
-    else:
-        raise BadInputError(
-            f"state={wanted.state} cannot be planned: it goes on from a release that was really prepared.",
-            next_step="plan with state=prepared, or state=rolled_back.",
-        )
-    holder = host.lease.holder()
+    with _told(host):
+        _require(wanted)
+        if wanted.state == ADOPTED:
+            plan = _plan.of_adopt(host)
+        elif wanted.state == ROLLED_BACK:
+            plan = _plan.of_rollback(host, wanted.release)
+        elif wanted.state == PREPARED:
+            plan = _plan.of_deploy(host, wanted.version or "")
+        else:
+            raise BadInputError(
+                f"state={wanted.state} cannot be planned: it goes on from a release that was really prepared.",
+                next_step="plan with state=prepared, or state=rolled_back.",
+            )
+        holder = host.lease.holder()
     if holder is not None:
         plan.lines.append(f"The lease is held by {holder.says()}.")
     return {
         "changed": plan.change,
         "outcome": "planned",
-        "summary": plan.lines[0] if plan.lines else "Would change the images shown.",
+        "summary": plan.lines[0],
         "plan": plan.lines,
         "diff": plan.diff(),
         "release": plan.release.summary() if plan.release else None,
@@ -78,23 +109,21 @@ def check(host: Host, wanted: Wanted) -> Result:
 
 def perform(host: Host, run: Run, wanted: Wanted) -> Result:
     """Bring the host to the state asked for, and return what was done."""
-    _require(wanted)
-    with opened(host, run, _ACTIONS[wanted.state]) as session:
-        try:
-            result = _DOERS[wanted.state](session, wanted)
-        except HotfixError as exc:
-            _explain(session, wanted, exc)
-            raise
-        except OSError as exc:
-            error = HotfixError(
-                f"The host could not write or read {exc.filename or 'a file'}: {exc.strerror or exc}.",
-                next_step="make room on the disk or mend its permissions, then run the same command again: "
-                "it goes on from where this one stopped.",
-            )
-            _explain(session, wanted, error)
-            raise error from exc
-        result.update({"steps": session.steps, "notes": session.notes})
-        return result
+    with _told(host):
+        _require(wanted)
+        resumes = wanted.state in (LIVE, CONFIRMED, REVERTED)
+        with opened(host, run, _ACTIONS[wanted.state], resumes=resumes) as session:
+            try:
+                result = _DOERS[wanted.state](session, wanted)
+            except (HotfixError, OSError) as exc:
+                if isinstance(exc, HotfixError):
+                    exc.steps = session.steps
+                    exc.left = _what_is_left(session, exc.left)
+                _settle_lease(session, goes_on=wanted.state == LIVE)
+                raise
+            _settle_lease(session, goes_on=wanted.state in (PREPARED, LIVE))
+            result.update({"steps": session.steps, "notes": [host.mask().text(note) for note in session.notes]})
+            return result
 
 
 def _require(wanted: Wanted) -> None:
@@ -110,15 +139,27 @@ def _require(wanted: Wanted) -> None:
         _names.release_id(wanted.release)
 
 
-def _explain(session: Session, wanted: Wanted, error: HotfixError) -> None:
-    """Say in the error what the host was left with, and give up the lease where nothing will go on from here."""
-    host = session.host
-    changed = any(s["step"] in ("start", "reload_proxy", "verify", "switch") for s in session.steps)
-    if changed:
-        error.left = observe(host).describe(host.app.services)
-    # A failed deploy is followed by state=reverted in the same run, which gives the lease back.
-    if wanted.state in (ADOPTED, ROLLED_BACK, CONFIRMED, REVERTED) or not changed:
-        session.release_lease()
+def _what_is_left(session: Session, said: str) -> str:
+    """Say what a failed change left behind. It must not get in the way of the error itself."""
+    begun = {step["step"] for step in session.steps}
+    if begun & {"start", "reload_proxy", "verify", "switch"}:
+        with contextlib.suppress(HotfixError, OSError):
+            return observe(session.host).describe(session.host.app.services)
+        return "What it left behind could not be looked at."
+    if begun & {"adopt", "prepare", "settle", "confirm", "abandon"}:
+        return "No container was changed; the host's records tell how far it came."
+    return said
+
+
+def _settle_lease(session: Session, *, goes_on: bool) -> None:
+    """Keep the lease where the run's next task goes on from here, else give it back."""
+    app = session.host.app
+    with contextlib.suppress(OSError):
+        if goes_on:
+            # Other hosts may still be pulling or starting.
+            session.park_lease(app.pull_timeout + app.start_timeout + app.stop_timeout)
+        else:
+            session.release_lease()
 
 
 def _done(release: t.Optional[Release], changed: bool, summary: str) -> Result:
@@ -133,25 +174,26 @@ def _done(release: t.Optional[Release], changed: bool, summary: str) -> Result:
 def _adopted(session: Session, _wanted: Wanted) -> Result:
     host = session.host
     if host.releases.managed():
-        session.release_lease()
+        repaired = host.releases.repair_current()
+        if repaired is not None:
+            return _done(repaired, True, f"The link to the current release was lost; it leads to {repaired.id} again.")
         current = host.releases.current()
         name = current.id if current else "its current release, whose record is lost"
         return _done(current, False, f"Under management already: {name}.")
     release = adopt(session)
-    session.release_lease()
     return _done(release, True, f"Recorded what runs as release zero, {release.id}, as {release.state}.")
 
 
 def _prepared(session: Session, wanted: Wanted) -> Result:
-    release, is_current = _deploy.prepare(session, version=wanted.version or "", min_free_mb=wanted.min_free_mb)
-    if is_current:
-        return _done(release, False, f"Version {wanted.version} is current already ({release.id}).")
+    release, proven = _deploy.prepare(session, version=wanted.version or "", min_free_mb=wanted.min_free_mb)
+    if proven is not None:
+        return _done(release, False, f"Version {wanted.version} is current already ({release.id}): {proven}.")
     return _done(release, True, f"Release {release.id} is prepared; users have seen nothing yet.")
 
 
 def _live(session: Session, wanted: Wanted) -> Result:
-    release, changed = _deploy.go_live(session, wanted.release or "")
-    return _done(release, changed, f"Release {release.id} is live and verified on this host.")
+    release, changed, proven = _deploy.go_live(session, wanted.release or "")
+    return _done(release, changed, f"Release {release.id} is live: {proven}.")
 
 
 def _confirmed(session: Session, wanted: Wanted) -> Result:
@@ -160,23 +202,25 @@ def _confirmed(session: Session, wanted: Wanted) -> Result:
 
 
 def _reverted(session: Session, wanted: Wanted) -> Result:
-    release, changed = _deploy.revert(session, wanted.release)
-    what = "Switched back to" if changed else "Nothing that users see was changed; current is"
-    return _done(release, changed, f"{what} {release.id if release else 'no release'}.")
+    release, proven = _deploy.revert(session, wanted.release)
+    name = release.id if release else "no release"
+    if proven is None:
+        return _done(release, False, f"Nothing that users see was changed; current is {name}.")
+    return _done(release, True, f"Switched back to {name}: {proven}.")
 
 
 def _rolled_back(session: Session, wanted: Wanted) -> Result:
     host = session.host
-    decision = _rollback.decide(host.releases, observe(host), wanted.release)
+    seen = observe(host)
+    decision = _rollback.decide(host.releases, seen, wanted.release)
     leaving = decision.source
     for text in _plan.schema_notes(leaving, decision.target):
         session.note(text)
     if decision.change:
-        for text in observe(host).drift:
+        for text in seen.drift:
             session.note(f"Drift before the rollback: {text}.")
-        _rollback.roll_back(session, decision)
-    session.release_lease()
-    result = _done(decision.target, decision.change, decision.why)
+    proven = _rollback.roll_back(session, decision)
+    result = _done(decision.target, decision.change, f"{decision.why[:-1]}: {proven}.")
     result["previous"] = leaving.summary() if leaving else None
     return result
 
@@ -193,9 +237,10 @@ _DOERS: t.Dict[str, t.Callable[[Session, Wanted], Result]] = {
 
 def info(host: Host) -> Result:
     """Return what is recorded and what runs; nothing is changed."""
-    seen = observe(host)
-    holder = host.lease.holder()
-    good = host.releases.last_known_good(excluding=[seen.current.id] if seen.current else [])
+    with _told(host):
+        seen = observe(host)
+        holder = host.lease.holder()
+        good = host.releases.last_known_good(excluding=[seen.current.id] if seen.current else [])
     return {
         "outcome": "seen",
         "notes": [f"Drift: {text}." for text in seen.drift]

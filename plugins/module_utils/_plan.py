@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _images, _names, _rollback
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._adopt import running_images
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, observe
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image, Release
 
 
 @dataclass
@@ -55,29 +55,39 @@ def of_deploy(host: Host, version: str) -> Plan:
     """Plan a deploy: asks the registry for digests, pulls nothing."""
     app = host.app
     _names.version(version)
-    _compose.read(host.docker, app)
+    model = _compose.read(host.docker, app)
     current = host.releases.current()
     now = {name: image.pin for name, image in current.images.items()} if current else _now(host)
     services = sorted(app.services)
     references = {service: f"{app.services[service]}:{version}" for service in services}
-    with host.docker.logged_in(app.registry.server, app.registry.username, app.registry.password):
+    with host.docker.logged_in(app.app_dir, app.registry.server, app.registry.username, app.registry.password):
         found = host.docker.each(lambda s: host.docker.registry_digest(references[s]), services)
-    after, notes = {}, []
+    images, notes = {}, []
     for service, (digest, why) in zip(services, found):
         local = None if digest else host.docker.image(references[service])
         if local is not None:
-            digest = _images.record(local, references[service], app.services[service]).pin
-            notes.append(f"The registry could not be asked for {references[service]}; the image on this host counts.")
-        after[service] = digest or f"{references[service]} (digest unknown: {why})"
-    plan = Plan(now, after, notes, change=now != after, release=current)
-    if not host.releases.managed():
-        plan.lines.append("First contact: what runs now would be recorded as release zero.")
+            images[service] = _images.record(local, references[service], app.services[service])
+            notes.append(
+                f"The registry could not be asked for {references[service]} ({why}); the image on this host counts."
+            )
+        else:
+            images[service] = Image(references[service], "unknown until it is pulled", digest=digest)
+    after = {service: image.pin for service, image in images.items()}
+    drift = observe(host).drift
+    same = current is not None and current.config_hash == _compose.content_hash(_compose.pinned(model, images))
+    plan = Plan(now, after, change=not same or bool(drift), release=current)
     if plan.change:
         plan.lines.append(
             f"Would replace the containers of {', '.join(services)}: they are away while the app boots "
             "(strategy recreate)."
         )
-    plan.lines += [f"Drift: {text}." for text in observe(host).drift]
+        if now == after and not drift:
+            plan.lines.append("The images are the same; the Compose file or .env has changed.")
+    else:
+        plan.lines.append(f"Version {version} is current already.")
+    if not host.releases.managed():
+        plan.lines.append("First contact: what runs now would be recorded as release zero.")
+    plan.lines += notes + [f"Drift: {text}." for text in drift]
     return plan
 
 

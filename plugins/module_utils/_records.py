@@ -63,6 +63,11 @@ class Release:
         """Declared migrations other than none, by service."""
         return {name: i.migration for name, i in self.images.items() if i.migration and i.migration != "none"}
 
+    @property
+    def is_good(self) -> bool:
+        """Confirmed once, and not rolled back from since: a rollback may go there."""
+        return self.was_confirmed and self.state in (_states.LIVE, _states.CONFIRMED, _states.SUPERSEDED)
+
     def advance(self, state: str, *, at: str, operator: str, why: str) -> None:
         """Enter *state*, or raise when the state machine does not allow it."""
         _states.check(self.id, self.state, state)
@@ -77,6 +82,7 @@ class Release:
             "version": self.version,
             "state": self.state,
             "images": {name: image.pin for name, image in sorted(self.images.items())},
+            "image_ids": {name: image.image_id for name, image in sorted(self.images.items())},
             "operator": self.operator,
             "reason": self.reason,
             "created": self.created,
@@ -85,10 +91,15 @@ class Release:
         }
 
 
+def _known(kind: t.Any, data: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    # A field that a later version added does not make a record unreadable to this one.
+    return {name: value for name, value in data.items() if name in kind.__dataclass_fields__}
+
+
 def _from_json(data: t.Any, release_id: str) -> t.Optional[Release]:
     try:
-        images = {name: Image(**image) for name, image in data["images"].items()}
-        release = Release(**{**data, "images": images})
+        images = {name: Image(**_known(Image, image)) for name, image in data["images"].items()}
+        release = Release(**{**_known(Release, data), "images": images})
     except (TypeError, KeyError, AttributeError):
         return None
     return release if release.id == release_id and release.state in _states.TRANSITIONS else None
@@ -128,8 +139,10 @@ class Releases:
         _files.make_folder(self.folder(release.id))
         _files.write_json(self.folder(release.id) / "release.json", asdict(release))
 
-    def find(self, release_id: str) -> t.Optional[Release]:
-        """Return the release, or ``None`` where there is none or its record is damaged."""
+    def find(self, release_id: t.Optional[str]) -> t.Optional[Release]:
+        """Return the release, or ``None`` where there is none by that name or its record is damaged."""
+        if not isinstance(release_id, str) or not _names.is_release_id(release_id):
+            return None
         return _from_json(_files.read_json(self.folder(release_id) / "release.json"), release_id)
 
     def names(self) -> t.List[str]:
@@ -141,18 +154,12 @@ class Releases:
 
     def all(self) -> t.List[Release]:
         """Return every readable release, the one that was live last first."""
-        found = [self._safe_find(name) for name in self.names()]
+        found = [self.find(name) for name in self.names()]
         return sorted((r for r in found if r), key=lambda r: (r.live_number, r.id), reverse=True)
-
-    def _safe_find(self, name: str) -> t.Optional[Release]:
-        try:
-            return self.find(name)
-        except BadInputError:
-            return None
 
     def damaged(self) -> t.List[str]:
         """Return the IDs of folders whose record cannot be read."""
-        return [name for name in self.names() if self._safe_find(name) is None]
+        return [name for name in self.names() if self.find(name) is None]
 
     def get(self, release_id: str) -> Release:
         """Return the release, or raise an error that lists the known ones."""
@@ -171,7 +178,7 @@ class Releases:
             target = os.readlink(str(self._link))
         except (FileNotFoundError, OSError):
             return None
-        return self._safe_find(Path(target).name)
+        return self.find(Path(target).name)
 
     def managed(self) -> bool:
         """Tell whether a release was ever made current here, even if the link dangles now."""
@@ -191,13 +198,14 @@ class Releases:
         Newest is the one that was live last, by count: neither file times nor clocks are asked.
         """
         skip = set(excluding)
-        for release in self.all():
-            if (
-                release.was_confirmed
-                and release.state in (_states.CONFIRMED, _states.SUPERSEDED)
-                and release.id not in skip
-            ):
-                return release
+        return next((r for r in self.all() if r.is_good and r.id not in skip), None)
+
+    def repair_current(self) -> t.Optional[Release]:
+        """Point a lost link at what was current last; return that, or ``None`` where there was nothing to do."""
+        newest = next((r for r in self.all() if r.live_number and r.state != _states.VOIDED), None)
+        if self.current() is None and newest is not None:
+            _files.replace_symlink(self._link, f"releases/{newest.id}")
+            return newest
         return None
 
     def require_rollback_target(self, *, excluding: t.Iterable[str]) -> Release:

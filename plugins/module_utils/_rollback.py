@@ -11,13 +11,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _images, _states
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import stamp
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _states
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Observation
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release, Releases
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._recreate import Recreate
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._switch import back
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._verify import model_of, verify
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,14 @@ class Decision:
     """What a rollback is to do.
 
     ``target`` is where it goes; ``source`` what it leaves, if that is known. ``change`` is false when the host is
-    there already; ``why`` says it in words.
+    there already; ``why`` says it in words. ``requested`` says that the target was asked for by its ID.
     """
 
     target: Release
     source: t.Optional[Release]
     change: bool
     why: str
+    requested: bool = False
 
 
 def decide(releases: Releases, seen: Observation, requested: t.Optional[str]) -> Decision:
@@ -48,12 +49,12 @@ def decide(releases: Releases, seen: Observation, requested: t.Optional[str]) ->
         return _to_requested(releases, seen, requested)
     unfinished = seen.unfinished
     if unfinished is not None and unfinished.get("action") in ("rollback", "revert"):
-        target = releases.find(str(unfinished.get("release")))
+        target = releases.find(unfinished.get("release"))
         if target is not None:
-            source = releases.find(str(unfinished.get("came_from")))
+            source = releases.find(unfinished.get("came_from"))
             return Decision(target, source, True, f"Finishing the switch to {target.id} that an earlier run began.")
     if seen.attempted:
-        target = releases.require_rollback_target(excluding=[seen.attempted])
+        target = _before_attempt(releases, seen)
         source = releases.find(seen.attempted)
         return Decision(
             target, source, True, f"The deploy of {seen.attempted} was never finished; back to {target.id}."
@@ -85,41 +86,24 @@ def _to_requested(releases: Releases, seen: Observation, requested: str) -> Deci
             return Decision(target, None, True, f"{target.id} is current but does not run as it should.")
         return Decision(target, None, False, f"Release {target.id} is already current.")
     source = releases.find(seen.attempted) if seen.attempted else current
-    return Decision(
-        target, source, True, f"From {source.id if source else 'an unknown release'} to {target.id}, as asked."
-    )
+    why = f"From {source.id if source else 'an unknown release'} to {target.id}, as asked."
+    return Decision(target, source, True, why, requested=True)
 
 
-def roll_back(session: Session, decision: Decision) -> None:
-    """Carry out a decision that changes something."""
-    host = session.host
+def _before_attempt(releases: Releases, seen: Observation) -> Release:
+    """Return where an unfinished deploy began: the current release, known good or not, unless it was left before."""
+    current = seen.current
+    if current is not None and current.id != seen.attempted and current.state in (_states.LIVE, _states.CONFIRMED):
+        return current
+    return releases.require_rollback_target(excluding=[seen.attempted] if seen.attempted else [])
+
+
+def roll_back(session: Session, decision: Decision) -> str:
+    """Carry out a decision; return what was proven. Where nothing is to be changed, that is all that is done."""
     target, source = decision.target, decision.source
-    with session.step("images", release=target.id):
-        _images.restore(host, target)
-    with session.step("switch", release=target.id, came_from=source.id if source else None):
-        Recreate().switch(session, target)
-        if target.state in (_states.SUPERSEDED, _states.VOIDED):
-            _enter(session, target, _states.LIVE, session.run.reason or "rollback")
-        came_from = source.id if source else target.came_from
-        host.releases.make_current(target, by="rollback", came_from=came_from)
-        if source is not None and source.id != target.id:
-            _leave(session, source, target)
-        if target.state == _states.LIVE:
-            _enter(session, target, _states.CONFIRMED, "verified after the rollback")
-            host.releases.save(target)
-
-
-def _leave(session: Session, source: Release, target: Release) -> None:
-    """Record that *source* was left: nothing automatic ever returns to what was rolled back from."""
-    why = f"rolled back to {target.id}"
-    if source.state in (_states.PREPARING, _states.PREPARED):
-        _enter(session, source, _states.FAILED, why)
-    elif source.state in (_states.LIVE, _states.CONFIRMED):
-        # Going forward again by ID does not make the older release a bad one.
-        forward = target.id > source.id
-        _enter(session, source, _states.SUPERSEDED if forward else _states.VOIDED, why)
-    session.host.releases.save(source)
-
-
-def _enter(session: Session, release: Release, state: str, why: str) -> None:
-    release.advance(state, at=stamp(session.host.clock.now()), operator=session.run.owner, why=why)
+    if not decision.change:
+        return verify(session, target, model_of(session, target))
+    # Going forward again, by the ID of a newer release, does not make the older one a bad one.
+    forward_again = decision.requested and source is not None and target.id > source.id
+    why = session.run.reason or "rollback"
+    return back(session, target, source, by="rollback", why=why, source_good=forward_again)

@@ -9,12 +9,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import typing as t
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._lease import Heartbeat
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._lease import Heartbeat, Taken
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
+
+_RESERVE = "reserve"
+#: Enough for a rollback's journal lines, records and lease on a disk that is full.
+_RESERVE_BYTES = 256 * 1024
 
 
 class Session:
@@ -28,11 +34,33 @@ class Session:
         self.steps: t.List[t.Dict[str, t.Any]] = []
         self.notes: t.List[str] = []
 
+    def require(self) -> None:
+        """Raise unless the lease is still ours. Long waits call this, and whatever is about to change something."""
+        self.host.lease.require(self.fencing)
+
     @contextlib.contextmanager
-    def step(self, name: str, **detail: t.Any) -> t.Iterator[None]:
-        """Check the fencing number, journal that the step begins, run it, journal how it ended."""
+    def step(self, name: str, *, mutates: bool = True, **detail: t.Any) -> t.Iterator[None]:
+        """Check the fencing number, journal that the step begins, run it, journal how it ended.
+
+        A step that *mutates* holds the lock. One that does not, such as a pull, keeps nobody waiting.
+        """
+        if not mutates:
+            with self._recorded(name, detail):
+                yield
+            return
+        docker, lock = self.host.docker, self.host.lock
+        try:
+            with lock.held(on_end=self.note):
+                docker.lock_descriptor = lock.descriptor
+                with self._recorded(name, detail):
+                    yield
+        finally:
+            docker.lock_descriptor = lock.descriptor
+
+    @contextlib.contextmanager
+    def _recorded(self, name: str, detail: t.Mapping[str, t.Any]) -> t.Iterator[None]:
         host = self.host
-        host.lease.require(self.fencing)
+        self.require()
         common = {
             "run": self.run.id,
             "owner": self.run.owner,
@@ -43,20 +71,21 @@ class Session:
         }
         host.journal.append({**common, "phase": "begin"})
         started = host.clock.steady()
-        outcome, why = "done", None
-        try:
-            yield
-        except HotfixError as exc:
-            outcome, why = "failed", host.mask().text(exc.what)
-            raise
-        except BaseException as exc:
-            outcome, why = "failed", type(exc).__name__
-            raise
-        finally:
+
+        def ending(outcome: str) -> t.Dict[str, t.Any]:
             seconds = round(host.clock.steady() - started, 3)
             self.steps.append({"step": name, "seconds": seconds, "outcome": outcome})
-            ending = {**common, "phase": "end", "outcome": outcome, "seconds": seconds}
-            host.journal.append({**ending, "why": why} if why else ending)
+            return {**common, "phase": "end", "outcome": outcome, "seconds": seconds}
+
+        try:
+            yield
+        except BaseException as exc:
+            why = host.mask().text(exc.what) if isinstance(exc, HotfixError) else type(exc).__name__
+            # The reason that it failed is worth more than a line about it, should the disk be full.
+            with contextlib.suppress(OSError):
+                host.journal.append({**ending("failed"), "why": why})
+            raise
+        host.journal.append(ending("done"))
 
     def note(self, text: str, **detail: t.Any) -> None:
         """Record a fact that is no step, and tell the operator."""
@@ -69,32 +98,58 @@ class Session:
         """Give the lease back: the run has no more to do on this host."""
         self.host.lease.release(self.fencing)
 
+    def park_lease(self, seconds: float) -> None:
+        """Keep the lease for the run's next task, which comes within *seconds*."""
+        self.host.lease.park(self.fencing, seconds)
+
 
 @contextlib.contextmanager
-def opened(host: Host, run: Run, action: str) -> t.Iterator[Session]:
-    """Take the lease and the lock for one module call.
+def opened(host: Host, run: Run, action: str, *, resumes: bool) -> t.Iterator[Session]:
+    """Take the lease for one module call, or go on with the one that this run has (*resumes*).
 
-    The lease outlives the call (the run's next task goes on with it) unless the session gives it back.
+    The lease outlives the call unless the session gives it back.
     """
-    app_dir = host.app.app_dir
-    if not app_dir.is_dir():
-        raise BadInputError(f"There is no folder {app_dir} on this host.", next_step="check hotfix_app_dir.")
+    if not host.app.app_dir.is_dir():
+        raise BadInputError(f"There is no folder {host.app.app_dir} on this host.", next_step="check hotfix_app_dir.")
+    freed = False
     try:
-        taken = host.lease.take(owner=run.owner, run=run.id, action=action, takeover=run.takeover)
+        taken = _take(host, run, action, resumes)
     except OSError as exc:
-        raise HotfixError(
-            f"The state of the app cannot be written: {exc.strerror} ({exc.filename or app_dir}).",
-            next_step=f"make room on the disk, or let the SSH user write to {app_dir}.",
-        ) from exc
-    with Heartbeat(host.lease, taken.fencing), host.lock.held():
-        host.docker.lock_descriptor = host.lock.descriptor
-        try:
-            session = Session(host, run, action, taken.fencing)
-            if taken.taken_over is not None:
-                session.note(
-                    f"The lease was taken over from {taken.taken_over.says()}: {taken.reason}.",
-                    taken_over=taken.taken_over.run,
-                )
-            yield session
-        finally:
-            host.docker.lock_descriptor = -1
+        if exc.errno != errno.ENOSPC or not _free_reserve(host):
+            raise
+        freed = True
+        taken = _take(host, run, action, resumes)
+    host.docker.sweep_logins(host.app.app_dir)
+    with Heartbeat(host.lease, taken.fencing):
+        session = Session(host, run, action, taken.fencing)
+        if freed:
+            session.note("The disk is full: the room that was kept for this was used.")
+        else:
+            _keep_reserve(host)
+        if taken.taken_over is not None:
+            session.note(
+                f"The lease was taken over from {taken.taken_over.says()}: {taken.reason}.",
+                taken_over=taken.taken_over.run,
+            )
+        yield session
+
+
+def _take(host: Host, run: Run, action: str, resumes: bool) -> Taken:
+    if resumes:
+        return host.lease.resume(owner=run.owner, run=run.id, action=action)
+    return host.lease.take(owner=run.owner, run=run.id, action=action, takeover=run.takeover)
+
+
+def _keep_reserve(host: Host) -> None:
+    path = host.app.app_dir / _RESERVE
+    if not path.exists():
+        with contextlib.suppress(OSError):
+            _files.write_text(path, "\n" * _RESERVE_BYTES)
+
+
+def _free_reserve(host: Host) -> bool:
+    try:
+        (host.app.app_dir / _RESERVE).unlink()
+    except OSError:
+        return False
+    return True

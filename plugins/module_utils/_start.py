@@ -23,16 +23,27 @@ _CRASHES = 2
 _SETTLE = 3.0
 
 
-def wait_healthy(host: Host, release: Release, model: _compose.Model) -> None:
-    """Return when every switched service runs *release* in full and healthy, or raise with the reason and the logs."""
+def wait_healthy(
+    host: Host,
+    release: Release,
+    model: _compose.Model,
+    still_ours: t.Callable[[], None],
+    earlier_restarts: t.Optional[t.Mapping[str, int]] = None,
+) -> None:
+    """Return when every switched service runs *release* in full and healthy, or raise with the reason and the logs.
+
+    *still_ours* is called at every look and raises when somebody else has taken over. *earlier_restarts* has the
+    restarts, by container ID, of containers that an earlier try left: only what they do from now on counts.
+    """
     clock = host.clock
     end = clock.steady() + host.app.start_timeout
     steady_since: t.Optional[float] = None
     restarts = 0
     while True:
+        still_ours()
         containers = [c for c in host.docker.containers(host.app.project) if c.service in release.images]
         for container in containers:
-            _give_up_on(host, container)
+            _give_up_on(host, container, (earlier_restarts or {}).get(container.id, 0))
         waiting = [_waiting_for(c) for c in containers if _waiting_for(c)]
         for service, image in release.images.items():
             up = [c for c in containers if c.service == service and c.running and c.image_id == image.image_id]
@@ -57,10 +68,13 @@ def wait_healthy(host: Host, release: Release, model: _compose.Model) -> None:
         clock.sleep(_POLL)
 
 
-def settle(host: Host, services: t.Collection[str], timeout: float) -> t.List[Container]:
+def settle(
+    host: Host, services: t.Collection[str], timeout: float, still_ours: t.Callable[[], None]
+) -> t.List[Container]:
     """Wait until no container of *services* is still starting, or *timeout* is over; return them as they are then."""
     end = host.clock.steady() + timeout
     while True:
+        still_ours()
         containers = [c for c in host.docker.containers(host.app.project) if c.service in services]
         if host.clock.steady() >= end or not any(c.running and c.health == "starting" for c in containers):
             return containers
@@ -75,10 +89,13 @@ def _waiting_for(container: Container) -> str:
     return ""
 
 
-def _give_up_on(host: Host, container: Container) -> None:
+def _give_up_on(host: Host, container: Container, restarts_before: int) -> None:
     memory = ", killed for lack of memory" if container.oom_killed else ""
-    if container.restarts >= _CRASHES or (container.status in ("exited", "dead") and container.restarts):
-        how = f"exit code {container.exit_code}, {container.restarts} restarts{memory}"
+    restarts = container.restarts - restarts_before
+    if container.running and container.health == "healthy":
+        return
+    if restarts >= _CRASHES or (container.status in ("exited", "dead") and restarts):
+        how = f"exit code {container.exit_code}, {restarts} restarts{memory}"
         what = f"{container.name} crashes again and again ({how})."
     elif container.status in ("exited", "dead"):
         what = f"{container.name} ended with exit code {container.exit_code}{memory}."

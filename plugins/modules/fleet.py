@@ -30,7 +30,8 @@ options:
   phase:
     description:
       - V(select) checks the selection and returns RV(run).
-      - V(agree) returns whether every selected host got through a phase, and so the next one may begin.
+      - V(agree) returns whether every selected host got through a phase, all with the same images, and so the next
+        one may begin.
       - V(outcome) shows the outcome of the run, and fails unless it went well on every selected host.
     type: str
     required: true
@@ -48,6 +49,10 @@ options:
   reverted:
     description: Name of the variable with the results of undoing the change, if it was undone.
     type: str
+  stands:
+    description: Whether what the good hosts did stands when others failed, so that the outcome is V(partial).
+    type: bool
+    default: true
 notes:
   - The environments are the inventory groups named in the variable C(hotfix_environments), C(production) and
     C(staging) by default.

@@ -129,6 +129,9 @@ release:
     images:
       description: By service, the digest or image ID that it runs.
       type: dict
+    image_ids:
+      description: By service, the ID of the image on this host.
+      type: dict
     operator:
       description: Who made it.
       type: str
@@ -150,7 +153,7 @@ previous:
   type: dict
 steps:
   description: The steps in their order, each with its name, seconds and outcome.
-  returned: success and not in check mode
+  returned: always, but for check mode
   type: list
   elements: dict
 notes:
@@ -214,7 +217,7 @@ def main() -> None:
             result = perform(host, run, wanted)
     except HotfixError as exc:
         module.fail_json(
-            msg=str(exc), what=exc.what, outcome=exc.code, left=exc.left, next_step=exc.next_step, state=wanted.state
+            msg=str(exc), what=exc.what, outcome=exc.code, left=exc.left, next_step=exc.next_step, steps=exc.steps
         )
     module.exit_json(**result)
 

@@ -30,8 +30,10 @@ def after(**hosts: dict[str, Any]) -> dict[str, Any]:
     return {"ansible_play_hosts_all": list(hosts), "hostvars": hosts}
 
 
-def outcome(variables: dict[str, Any], *names: str, reverted: str | None = None) -> dict[str, Any]:
-    return fleet.outcome(variables, {"action": "deploy", "results": list(names), "reverted": reverted})
+def outcome(variables: dict[str, Any], *names: str, reverted: str | None = None, stands: bool = True) -> dict[str, Any]:
+    return fleet.outcome(
+        variables, {"action": "deploy", "results": list(names), "reverted": reverted, "stands": stands}
+    )
 
 
 def test_a_selection_becomes_a_run() -> None:
@@ -185,7 +187,28 @@ def test_an_undoing_that_failed_is_no_success(bad: dict[str, Any]) -> None:
 
 def test_prepared_on_one_host_alone_is_not_partial() -> None:
     variables = after(p1={"r": DONE, "back": UNCHANGED}, p2={"r": UNREACHABLE, "back": SKIPPED})
-    assert outcome(variables, "r", reverted="back")["outcome"] == "unreachable"
+    assert outcome(variables, "r", reverted="back", stands=False)["outcome"] == "unreachable"
+
+
+def test_a_host_lost_at_the_last_phase_makes_it_partial_and_says_how_far_it_came() -> None:
+    variables = after(p1={"r": DONE, "s": DONE}, p2={"r": DONE, "s": UNREACHABLE})
+    result = outcome(variables, "r", "s", reverted="back")
+    assert result["outcome"] == "partial"
+    assert "p2: unreachable: Failed to connect Before that: Done it." in result["hosts"]
+
+
+def test_different_images_under_one_tag_stop_the_fleet() -> None:
+    one = {**DONE, "release": {"image_ids": {"backend": "sha256:1"}}}
+    two = {**DONE, "release": {"image_ids": {"backend": "sha256:2"}}}
+    variables = after(p1={"r": one, "back": UNCHANGED}, p2={"r": two, "back": UNCHANGED})
+    assert fleet.agree(variables, ["r"], False) == {"changed": False, "go": False, "undo": True}
+    result = outcome(variables, "r", reverted="back", stands=False)
+    assert result["failed"]
+    assert "The hosts have different images of this version (backend: sha256:1 on p1; sha256:2 on p2)" in str(result)
+    # A rollback may lead to different releases; that is said, and is no failure.
+    result = outcome(variables, "r")
+    assert "failed" not in result
+    assert "The hosts are not on the same images now: backend: sha256:1 on p1; sha256:2 on p2." in result["hosts"]
 
 
 def test_measured_seconds_and_notes_are_shown() -> None:

@@ -131,6 +131,8 @@ class FakeRunner:
             return 0, "".join(c["Id"] + "\n" for c in self.containers), ""
         if words[:3] == ("inspect", "--type", "container"):
             found = [c for c in self.containers if c["Id"] in words[3:]]
+            if "--format" in words:
+                return 0, "".join(f"{c['Id']} {c['Image']}\n" for c in found), ""
             gone = set(words[3:]) - {c["Id"] for c in found}
             return (
                 (1, json.dumps(found), f"Error: No such container: {min(gone)}") if gone else (0, json.dumps(found), "")

@@ -116,13 +116,20 @@ def test_a_release_never_holds_what_is_current_only(make_host, runner, tmp_path)
         "EMPTY": None,
     }
     assert model["services"]["backend"]["command"] == ["run", "--token=${ADMIN_TOKEN}"]
-    assert _compose.current_only_env(host.app) == {"ADMIN_TOKEN": "today"}
+    assert _compose.current_only_env(host.app, []) == {"ADMIN_TOKEN": "today"}
 
 
 def test_a_current_only_key_must_be_set(make_host, tmp_path) -> None:
     (tmp_path / ".env").write_text("A=1\n")
-    with pytest.raises(BadInputError, match=r"does not set B, C"):
-        _compose.current_only_env(make_host(current_only=["A", "B", "C"]).app)
+    with pytest.raises(BadInputError, match=r"Neither .* nor a container sets B, C"):
+        _compose.current_only_env(make_host(current_only=["A", "B", "C"]).app, [])
+
+
+def test_a_current_only_key_that_env_lost_is_taken_from_what_runs(make_host, runner, docker, tmp_path) -> None:
+    (tmp_path / ".env").write_text("A=1\n")
+    runner.add("backend", env=["A=older", "B=2", "PATH=/bin"])
+    found = _compose.current_only_env(make_host(current_only=["A", "B"]).app, docker.containers("app"))
+    assert found == {"A": "1", "B": "2"}
 
 
 def test_pinned_runs_these_images_and_pulls_and_builds_nothing() -> None:

@@ -139,7 +139,28 @@ def test_an_unknown_version_is_told_from_a_registry_that_is_away(docker, runner,
         assert caught.value.code == "bad_input"
 
 
-@pytest.mark.parametrize("answer", [(1, "", "dial tcp: lookup r: no such host"), GONE, (1, "", "unauthorized")])
+@pytest.mark.parametrize("said", ["unauthorized", "write /var/lib/docker/x: no space left on device"])
+def test_a_registry_that_answers_is_not_passed_over(docker, runner, said: str) -> None:
+    runner.answers[("pull",)] = (1, "", said)
+    with pytest.raises(HotfixError, match=f"The image r/app:v1 could not be pulled: {said}"):
+        docker.pull("r/app:v1", timeout=9)
+
+
+def test_what_a_killed_run_left_of_its_login_goes(docker, tmp_path) -> None:
+    left = tmp_path / ".hotfix-login-x"
+    left.mkdir()
+    (left / "config.json").write_text("{}")
+    docker.sweep_logins(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_in_a_container_that_is_not_there_is_not_docker_missing(docker, runner) -> None:
+    runner.answers[("exec",)] = (127, "", "OCI runtime exec failed: exec: nginx: executable file not found in $PATH")
+    with pytest.raises(CommandError, match="executable file not found"):
+        docker.run("exec", "c1", "nginx", "-t")
+
+
+@pytest.mark.parametrize("answer", [(1, "", "dial tcp: lookup r: no such host"), GONE])
 def test_why_a_pull_failed_is_returned(docker, runner, answer) -> None:
     runner.answers[("pull",)] = answer
     assert docker.pull("r/app:v1", timeout=9) in (answer[2], "'docker pull --quiet' did not end within 9 s.")
@@ -154,8 +175,8 @@ def test_the_digest_of_the_registry(docker, runner) -> None:
     assert docker.registry_digest("r:5000/app:v1")[0] is None
 
 
-def test_a_login_is_private_and_leaves_nothing(docker, runner) -> None:
-    with docker.logged_in("r:5000", "ci", "s3cr3t"):
+def test_a_login_is_private_and_leaves_nothing(docker, runner, tmp_path) -> None:
+    with docker.logged_in(tmp_path, "r:5000", "ci", "s3cr3t"):
         docker.pull("r:5000/app:v1", timeout=9)
         folder = runner.environments[-1]["DOCKER_CONFIG"]
         assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
@@ -167,27 +188,27 @@ def test_a_login_is_private_and_leaves_nothing(docker, runner) -> None:
 
 
 @pytest.mark.parametrize("missing", range(3))
-def test_without_all_three_there_is_no_login(docker, runner, missing: int) -> None:
+def test_without_all_three_there_is_no_login(docker, runner, tmp_path, missing: int) -> None:
     given = ["r:5000", "ci", "s3cr3t"]
     given[missing] = ""
-    with docker.logged_in(*given):
+    with docker.logged_in(tmp_path, *given):
         pass
     assert runner.calls == []
 
 
-def test_a_refused_login_is_bad_input(docker, runner) -> None:
+def test_a_refused_login_is_bad_input(docker, runner, tmp_path) -> None:
     runner.answers[("login",)] = (1, "", "unauthorized: incorrect username or password")
     with (
         pytest.raises(HotfixError, match="refused the login of ci: unauthorized") as caught,
-        docker.logged_in("r", "ci", "x"),
+        docker.logged_in(tmp_path, "r", "ci", "x"),
     ):
         pass
     assert caught.value.code == "bad_input"
 
 
-def test_a_registry_that_is_down_is_no_refusal(docker, runner) -> None:
+def test_a_registry_that_is_down_is_no_refusal(docker, runner, tmp_path) -> None:
     runner.answers[("login",)] = (1, "", "Get https://r/v2/: dial tcp 127.0.0.1:443: connect: connection refused")
-    with docker.logged_in("r", "ci", "x"):
+    with docker.logged_in(tmp_path, "r", "ci", "x"):
         docker.run("ps")
 
 

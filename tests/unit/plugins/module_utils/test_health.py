@@ -147,13 +147,13 @@ def test_a_header_that_is_not_there_is_no_instance(server) -> None:
 
 
 def test_two_good_answers_in_a_row_are_wanted(server) -> None:
-    assert _health.wait(health(server, "/third"), Clock()).problem is None
+    assert _health.wait(health(server, "/third"), Clock(), lambda: None).problem is None
     assert len(server.seen) == 4
 
 
 def test_the_last_answer_is_returned_when_the_time_is_over(server) -> None:
     started = time.monotonic()
-    answer = _health.wait(health(server, "/500", timeout=0.5), Clock())
+    answer = _health.wait(health(server, "/500", timeout=0.5), Clock(), lambda: None)
     assert answer.status == 500
     assert 0.4 < time.monotonic() - started < 3
     assert len(server.seen) > 1
