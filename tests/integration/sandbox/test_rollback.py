@@ -72,6 +72,7 @@ def test_repeating_it_changes_nothing_and_says_so(broken: Host) -> None:
     assert broken.containers() == before
 
 
+@pytest.mark.slow
 def test_forward_again_and_further_back_only_by_id(broken: Host) -> None:
     bad = broken.current()["id"]
     assert play("rollback", *STAGING).code == 0
@@ -133,7 +134,10 @@ def test_a_second_operator_is_told_who_holds_the_lease_and_may_take_it_over(stag
     assert [e["taken_over"] for e in staging.journal() if "taken_over" in e]
 
 
-@pytest.mark.parametrize("step", ["pull", "start", "verify"])
+@pytest.mark.parametrize(
+    "step",
+    [pytest.param("pull", marks=pytest.mark.slow), "start", pytest.param("verify", marks=pytest.mark.slow)],
+)
 def test_after_kill_9_of_the_controller_the_next_run_goes_on_at_once(step: str, staging: Host) -> None:
     assert play("adopt", *STAGING).code == 0
     deploy = start("deploy", *STAGING, "-e", "version=v6")
@@ -169,6 +173,19 @@ def test_the_records_survive_damage(broken: Host) -> None:
     assert done.code == 0, done.raw
     assert broken.served() == ("v1", True)
     assert broken.current()["version"] == "v1"
+
+
+def test_on_a_disk_that_is_full(broken: Host) -> None:
+    faults.shrink_disk("staging1", 64)
+    try:
+        faults.fill_disk("staging1")
+        done = play("rollback", *STAGING)
+    finally:
+        faults.free_disk("staging1")
+        faults.restore_disk("staging1")
+    assert done.code == 0, done.raw
+    assert "The disk is full: the room that was kept for this was used." in done.text
+    assert_rolled_back(broken)
 
 
 def test_a_host_lost_in_the_middle_of_a_deploy(production: list[Host]) -> None:
