@@ -11,6 +11,7 @@ printed is counted from their requests, which are kept beside it.
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -99,7 +100,7 @@ def ask(url: str, kind: str) -> tuple[int, str]:
 def play(name: str, *extra: str) -> None:
     """Run a playbook on production, as an operator would, and show what it prints."""
     command = ["ansible-playbook", "-i", "inventories/sandbox", f"playbooks/{name}.yml", "-l", "production", *extra]
-    print(f"\n$ {' '.join(command)}", flush=True)
+    print(f"\n$ {shlex.join(command)}", flush=True)
     subprocess.run(command, cwd=ROOT, check=True)
 
 
@@ -147,7 +148,7 @@ def main() -> int:
         broken = users.between(deployed, noticed, "save")
         print(f"\nUsers report that documents are not saved: {counted(broken)} tries failed with {BROKEN}.", flush=True)
         began = users.now()
-        play("rollback", "-e", "reason=saving documents fails")
+        play("rollback", "-e", "reason='saving documents fails'")
         returned = users.now()
         time.sleep(5)
         end = users.now()

@@ -67,6 +67,7 @@ class Session:
             "fencing": self.fencing,
             "action": self.action,
             "step": name,
+            **({"reason": self.run.reason} if self.run.reason else {}),
             **detail,
         }
         host.journal.append({**common, "phase": "begin"})

@@ -56,9 +56,10 @@ def test_from_a_release_whose_containers_are_dead_with_no_registry(broken: Host)
     for service in ("backend", "frontend", "hocuspocus"):
         faults.kill_service("staging1", service)
     with faults.registry_down():
-        done = play("rollback", *STAGING)
+        done = play("rollback", *STAGING, "-e", "reason='saving documents fails'")
     assert done.code == 0, done.raw
     assert_rolled_back(broken)
+    assert "saving documents fails" in {entry.get("reason") for entry in broken.journal()}
 
 
 def test_repeating_it_changes_nothing_and_says_so(broken: Host) -> None:
