@@ -211,6 +211,23 @@ def test_an_app_that_loses_the_flag_at_a_restart_is_found_out(hosts: list[Host])
     assert set(values(hosts[0]).values()) == {False}
 
 
+@pytest.mark.slow
+def test_an_app_that_loses_the_flag_at_a_release_switch_is_found_out(hosts: list[Host]) -> None:
+    assert switch().code == 0
+    deployed = play("deploy", "-l", "production", "-e", "version=v6")
+    assert deployed.code == 0, deployed.raw
+    for host in hosts:
+        assert set(values(host).values()) == {True}
+    seen = play("feature_flag_info", "-l", "production")
+    assert seen.code == 0, seen.raw
+    assert "is on again at notes-backend-1" in seen.text
+    done = switch()
+    assert done.code == 0, done.raw
+    assert "The app loses the flag at a restart or release switch" in done.text
+    for host in hosts:
+        assert set(values(host).values()) == {False}
+
+
 class TestSecrets:
     """The token is searched for in all that good and failing runs leave behind."""
 
