@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -234,4 +235,5 @@ def test_a_module_that_dies_is_a_failure_that_is_shown(playground: Playground) -
     code, shown = playground.run(play)
     assert code != 0
     assert "go=False undo=True" in shown
-    assert "p1: failed: The command exited with a non-zero return code." in shown
+    # The sentence is Ansible's own, and differs a little from one version to the next.
+    assert re.search(r"p1: failed: [^:]*non-zero return code", shown), shown
