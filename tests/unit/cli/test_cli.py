@@ -63,7 +63,7 @@ def test_a_run_reaches_the_hosts_of_the_limit_and_no_others(project: Path, capfd
 
 
 def test_extra_variables_arrive_and_stay_off_the_command_line(project: Path) -> None:
-    (project / "seen.sh").write_text("ps -e -o args > seen.txt", encoding="utf-8")
+    (project / "seen.sh").write_text("ps -ww -e -o args > seen.txt", encoding="utf-8")
     play(
         project,
         "    - ansible.builtin.command: sh seen.sh\n"
