@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import time
-import typing as t
 from datetime import datetime, timezone
 
 
@@ -42,6 +41,3 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
-
-
-Waiter = t.Callable[[float], None]
