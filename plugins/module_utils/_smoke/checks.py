@@ -1,0 +1,66 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection.
+
+"""The types of checks there are, and how a suite is read. A new type is a module of its own and one line here."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import fields, http_check, release_check
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import Check
+
+_Parse = t.Callable[[t.Mapping[str, t.Any], t.Mapping[str, t.Any], t.Collection[str]], Check]
+
+#: By type, the keys that it may have, and what reads it.
+TYPES: t.Mapping[str, t.Tuple[t.Sequence[str], _Parse]] = {
+    "http": (http_check.KEYS, http_check.parse),
+    "release": (release_check.KEYS, release_check.parse),
+}
+
+
+def parse(raw: t.Any, secrets: t.Optional[t.Mapping[str, t.Any]] = None) -> t.List[Check]:
+    """Read a suite, or raise :class:`BadInputError` that names check and key.
+
+    *secrets* are values that checks name as ``{name}``; they are looked at here, and never shown.
+    """
+    names = _secret_names(secrets or {})
+    if not isinstance(raw, list) or not raw:
+        raise BadInputError(
+            "There is no check: a suite without one would always pass.",
+            next_step="set hotfix_checks: [{name: health, type: http, path: /api/health, expect: {status: 200}}].",
+        )
+    found: t.List[Check] = []
+    for index, one in enumerate(raw, 1):
+        check = _one(one, index, names)
+        if any(other.name == check.name for other in found):
+            raise BadInputError(f"Two checks are named {check.name!r}.", next_step="give each a name of its own.")
+        found.append(check)
+    return found
+
+
+def _one(raw: t.Any, index: int, secrets: t.Collection[str]) -> Check:
+    said = f"Check number {index}"
+    given = fields.mapping(raw, said)
+    name = fields.text(given, "name", said)
+    said = f"Check {name!r}"
+    kind = fields.one_of(given, "type", said, tuple(TYPES), "")
+    keys, read = TYPES[kind]
+    given = fields.mapping(raw, said, keys)
+    return read(given, fields.common(given, said), secrets)
+
+
+def _secret_names(secrets: t.Mapping[str, t.Any]) -> t.List[str]:
+    for name, value in fields.mapping(secrets, "The secrets of the checks").items():
+        if fields.placeholders(f"{{{name}}}") != {name}:
+            raise BadInputError(f"The secret {name!r} has no usable name.", next_step="use letters, digits and '_'.")
+        if not isinstance(value, str) or not value:
+            # Where a variable of the environment is not set, a lookup gives nothing.
+            raise BadInputError(
+                f"The secret {name!r} is empty.", next_step="see where it comes from (hotfix_check_secrets)."
+            )
+    return list(secrets)

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection.
+
+"""Options of the module, and how they become checks and targets."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+import urllib.parse
+
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import usable_address, usable_url
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.checks import parse
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import Check, Report, Target
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.suite import public, run
+
+_LONGEST = 3600.0
+
+
+def smoke_options() -> t.Dict[str, t.Any]:
+    """Return the argument spec of the module."""
+    return {
+        "checks": {"type": "list", "elements": "dict", "required": True},
+        "secrets": {"type": "dict", "no_log": True, "default": {}},
+        "targets": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {
+                "url": {"type": "str", "required": True},
+                "name": {"type": "str"},
+                "address": {"type": "str"},
+                "instances": {"type": "list", "elements": "str"},
+                "ca_file": {"type": "path"},
+                "validate_certs": {"type": "bool", "default": True},
+            },
+        },
+        "timeout": {"type": "float", "default": 30.0},
+    }
+
+
+class Suite:
+    """All that a module call was told, checked before the first request."""
+
+    def __init__(self, params: t.Mapping[str, t.Any]) -> None:
+        self.secrets: t.Mapping[str, str] = params["secrets"] or {}
+        self.checks: t.List[Check] = parse(params["checks"], self.secrets)
+        self.targets = [_target(one) for one in params["targets"]]
+        self.timeout = float(params["timeout"])
+        if not 0.1 <= self.timeout <= _LONGEST:
+            raise BadInputError(
+                f"timeout {self.timeout:g} cannot be.", next_step=f"set seconds from 0.1 to {_LONGEST:g}."
+            )
+        names = [one.name for one in self.targets]
+        for name in names:
+            if names.count(name) > 1:
+                raise BadInputError(f"Two targets are named {name!r}.", next_step="give each a name of its own.")
+
+    def plan(self) -> t.List[str]:
+        """Say what would be looked at, without looking."""
+        names = ", ".join(one.name for one in self.targets)
+        chosen = public(self.checks)
+        return [
+            f"Would make {len(chosen)} checks at {names}.",
+            *(f"{one.name} ({one.type})" for one in chosen),
+        ]
+
+    def run(self) -> Report:
+        """Look."""
+        return run(self.checks, self.targets, timeout=self.timeout, secrets=self.secrets)
+
+
+def _target(raw: t.Mapping[str, t.Any]) -> Target:
+    if not raw["url"]:
+        raise BadInputError(
+            "A target has no url.", next_step="set it (hotfix_public_url: https://app.example.com), as users have it."
+        )
+    parts = usable_url(raw["url"], ("https", "http"), "url of a target")
+    if parts.query or parts.fragment:
+        raise BadInputError(
+            f"The url {raw['url']!r} of a target has more than a path.", next_step="put the rest into path of a check."
+        )
+    ca_file = raw.get("ca_file")
+    if ca_file is not None and not os.path.isfile(ca_file):
+        raise BadInputError(f"ca_file {ca_file!r} is no file here.", next_step="correct ca_file: a PEM file.")
+    address = raw.get("address")
+    return Target(
+        name=raw.get("name") or address or parts.netloc,
+        url=raw["url"],
+        address=usable_address(_with_port(address, parts), "address of a target") if address else None,
+        instances=None if raw.get("instances") is None else tuple(raw["instances"]),
+        ca_file=ca_file,
+        validate_certs=raw.get("validate_certs") is not False,
+    )
+
+
+def _with_port(address: str, parts: urllib.parse.SplitResult) -> str:
+    """Return host and port of an address; the port of the URL where it has none."""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if address.count(":") > 1 and not address.startswith("["):
+        return f"[{address}]:{port}"
+    bare = address.endswith("]") if address.startswith("[") else ":" not in address
+    return f"{address}:{port}" if bare else address

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection.
+
+"""Makes all checks of all targets at once, within one time for all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import typing as t
+
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import (
+    ERROR,
+    FAILED,
+    PASSED,
+    SKIPPED,
+    Check,
+    Outcome,
+    Report,
+    Result,
+    Target,
+)
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.veil import Veil
+
+Pair = t.Tuple[Check, Target]
+
+# Seconds beyond the end: for threads to notice it, and for what is put back.
+_NOTICE = 0.5
+_CLEANING = 15.0
+
+
+class _Around:
+    """What a check may use of the run."""
+
+    def __init__(self, end: float, secrets: t.Mapping[str, str]) -> None:
+        self._end = end
+        self._secrets = secrets
+        self._cleaning = 0
+        self._lock = threading.Lock()
+
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        return self._end - time.monotonic()
+
+    def values(self) -> t.Dict[str, str]:
+        """Return the secrets."""
+        return dict(self._secrets)
+
+    @contextlib.contextmanager
+    def cleaning(self) -> t.Iterator[None]:
+        """Count those who put things back."""
+        with self._lock:
+            self._cleaning += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._cleaning -= 1
+
+    @property
+    def anybody_cleaning(self) -> bool:
+        """Tell whether somebody still puts things back."""
+        with self._lock:
+            return self._cleaning > 0
+
+
+def public(checks: t.Sequence[Check]) -> t.List[Check]:
+    """Return the checks that are made from outside."""
+    return [check for check in checks if check.scope != "private"]
+
+
+def run(
+    checks: t.Sequence[Check],
+    targets: t.Sequence[Target],
+    *,
+    timeout: float = 30.0,
+    secrets: t.Optional[t.Mapping[str, str]] = None,
+) -> Report:
+    """Make every public check at every target. *timeout* is the seconds for all of it, but for putting things back."""
+    chosen = public(checks)
+    if not chosen:
+        raise BadInputError(
+            "All checks are private: none is made from outside.", next_step="add one with scope: public or both."
+        )
+    if not targets:
+        raise BadInputError("No target is named.", next_step="set targets: [{url: https://app.example.com}].")
+    return run_pairs([(check, target) for check in chosen for target in targets], timeout=timeout, secrets=secrets)
+
+
+def run_pairs(pairs: t.Sequence[Pair], *, timeout: float, secrets: t.Optional[t.Mapping[str, str]] = None) -> Report:
+    """Make each check at its target, all at once."""
+    known = secrets or {}
+    started = time.monotonic()
+    around = _Around(started + timeout, known)
+    results: t.List[t.Optional[Result]] = [None] * len(pairs)
+
+    def work(index: int, pair: Pair) -> None:
+        results[index] = _attempts(pair[0], pair[1], around)
+
+    threads = [threading.Thread(target=work, args=(i, pair), daemon=True) for i, pair in enumerate(pairs)]
+    for thread in threads:
+        thread.start()
+    _join(threads, started + timeout + _NOTICE, lambda: around.anybody_cleaning)
+    veil = Veil(known.values())
+    found = [_veiled(one or _late(pair, timeout), veil) for one, pair in zip(list(results), pairs)]
+    return Report(found, time.monotonic() - started)
+
+
+def _join(threads: t.Sequence[threading.Thread], end: float, cleaning: t.Callable[[], bool]) -> None:
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    last = end + _CLEANING
+    while cleaning() and time.monotonic() < last:
+        time.sleep(0.05)
+    # Those that were putting things back have a result now.
+    for thread in threads:
+        thread.join(0.05 if time.monotonic() < last + _NOTICE else 0.0)
+
+
+def _late(pair: Pair, timeout: float) -> Result:
+    check, target = pair
+    return Result(check.name, check.type, target.name, ERROR, f"it was not over after {timeout:g} s", timeout)
+
+
+def _attempts(check: Check, target: Target, around: _Around) -> Result:
+    """Make a check until it passes, its retries are used up, or the time is over."""
+    result = Result(check.name, check.type, target.name, SKIPPED, check.skip)
+    if check.skip:
+        return result
+    started = time.monotonic()
+    for number in range(check.retries + 1):
+        began = time.monotonic()
+        outcome = _perform(check, target, around)
+        seconds = round(time.monotonic() - began, 4)
+        result.attempts.append({"status": outcome.status, "message": outcome.message, "seconds": seconds})
+        # What an attempt did not see for want of time does not undo what an earlier one saw.
+        if not (outcome.status == ERROR and result.status == FAILED and around.left() <= 0):
+            result.status, result.message = outcome.status, outcome.message
+            result.phases, result.evidence = outcome.phases, outcome.evidence
+        result.leftovers += [text for text in outcome.leftovers if text not in result.leftovers]
+        if outcome.status in (PASSED, SKIPPED) or number == check.retries:
+            break
+        if around.left() <= check.retry_interval:
+            break
+        time.sleep(check.retry_interval)
+    result.seconds = round(time.monotonic() - started, 4)
+    return result
+
+
+def _perform(check: Check, target: Target, around: _Around) -> Outcome:
+    try:
+        return check.perform(target, around)
+    except Exception as exc:
+        # In a thread nobody would see it, and a check that ended silently must not be lost.
+        return Outcome(ERROR, f"a fault of the check itself: {type(exc).__name__}: {exc}")
+
+
+def _veiled(result: Result, veil: Veil) -> Result:
+    return Result(**veil.anything(result.as_dict()))
