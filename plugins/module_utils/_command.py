@@ -9,12 +9,16 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 #: Seconds between the polite and the hard end of a program that ran out of time.
 _KILL_AFTER = 5
+#: Becomes the program that the arguments from the third on name; the first two are files, or nothing. They are
+#: words to the shell and never code.
+_REDIRECT = 'if [ -n "$1" ]; then exec <"$1"; fi; if [ -n "$2" ]; then exec >"$2"; fi; shift 2; exec "$@"'
 
 
 class ModuleRunner:
@@ -31,8 +35,16 @@ class ModuleRunner:
         stdin: t.Optional[str] = None,
         env: t.Optional[t.Mapping[str, str]] = None,
         pass_fds: t.Sequence[int] = (),
+        stdin_file: t.Optional[Path] = None,
+        stdout_file: t.Optional[Path] = None,
     ) -> t.Tuple[int, str, str]:
-        """Run *arguments* and return exit code, stdout and stderr."""
+        """Run *arguments* and return exit code, stdout and stderr.
+
+        With *stdin_file* the program reads that file, with *stdout_file* it overwrites that one and the returned
+        stdout is empty: what passes there is never held in memory.
+        """
+        if stdin_file is not None or stdout_file is not None:
+            arguments = ["sh", "-c", _REDIRECT, "sh", str(stdin_file or ""), str(stdout_file or ""), *arguments]
         code, stdout, stderr = self._module.run_command(
             ["timeout", "-k", str(_KILL_AFTER), str(timeout), *arguments],
             data=stdin,
