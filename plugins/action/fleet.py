@@ -29,7 +29,18 @@ OPERATOR_INPUTS = (
     "flag",
     "enabled",
     "restart_stale",
+    "confirm",
+    "restore",
+    "backup_skip_reason",
+    "migration_reason",
+    "schema_ignored_reason",
     "deploy_version",
+    "deploy_confirm",
+    "deploy_backup_skip_reason",
+    "deploy_migration_reason",
+    "rollback_restore",
+    "rollback_schema_ignored_reason",
+    "hotfix_strategy",
     "feature_flag_name",
     "feature_flag_enabled",
     "feature_flag_restart_stale",
@@ -153,13 +164,17 @@ def _results(variables: Vars, host: str, names: t.Sequence[str]) -> list[Vars]:
     return [result for result in found if isinstance(result, t.Mapping) and not result.get("skipped")]
 
 
+def _is_good(result: Vars) -> bool:
+    return not result.get("failed") and not result.get("unreachable") and result.get("outcome") in _GOOD
+
+
 def _host_outcome(variables: Vars, host: str, names: t.Sequence[str]) -> dict[str, t.Any]:
-    """Say how *host* got through the phases whose results it has under *names*: the last one decides."""
+    """Say how *host* got through the phases whose results it has under *names*: a bad one decides, or the last."""
     results = _results(variables, host, names)
     if not results:
         return {"outcome": "unknown", "summary": "It was not looked at."}
-    last = results[-1]
-    before = [str(r.get("summary")) for r in results[:-1] if r.get("outcome") in _GOOD]
+    last = next((r for r in results if not _is_good(r)), results[-1])
+    before = [str(r.get("summary")) for r in results if r is not last and _is_good(r)]
     until_then = f" Before that: {before[-1]}" if before else ""
     if last.get("unreachable"):
         why = str(last.get("msg") or "It could not be reached.")

@@ -30,6 +30,10 @@ options:
       - The switched services, those that a release replaces as one set.
       - Each key is the name of a service in the Compose file, each value a dictionary with the key C(image),
         the repository of its image without tag or digest.
+      - C(drain_timeout) are the seconds that its requests in flight may take once users are sent elsewhere, 30 by
+        default. C(websockets) is V(keep), or V(close) for a service that holds documents in memory and is restarted
+        after the switch, so that its clients connect anew. C(exclusive) says that no two of it may run at once, as
+        with a worker. It is then stopped before its successor starts.
     type: dict
     required: true
   proxy_service:
@@ -106,6 +110,121 @@ options:
   registry_password:
     description: Password or token at the registry. It is never an argument of a command and never stays on the host.
     type: str
+  strategy:
+    description:
+      - How a release takes over.
+      - V(blue_green) starts it beside the one that runs and switches the proxy. It needs a proxy under management
+        (M(pangeafate.hotfix.proxy)).
+      - V(recreate) replaces the containers in place, the app is away while it boots.
+      - V(auto) takes V(blue_green) where the proxy is under management, and V(recreate) elsewhere.
+    type: str
+    choices: [auto, blue_green, recreate]
+    default: auto
+  proxy_config:
+    description:
+      - The proxy's configuration with the C(http) block, relative to O(app_dir).
+      - Without it, the file that the proxy's container has mounted as F(/etc/nginx/nginx.conf).
+    type: str
+  assets:
+    description:
+      - Files that pages of the previous release still ask for after the switch.
+      - What the current release does not have is asked of the previous one, while that runs.
+    type: dict
+    suboptions:
+      path:
+        description: Where the assets are, as V(/assets/).
+        type: str
+        required: true
+      service:
+        description: The switched service that serves them.
+        type: str
+        required: true
+      port:
+        description: Its port.
+        type: int
+        default: 80
+  warm_for:
+    description:
+      - Seconds that the previous release keeps running after it was replaced. Until then a rollback is a switch and
+        nothing more.
+      - With V(0) it is stopped as soon as it has drained.
+    type: float
+    default: 900.0
+  confirm_within:
+    description: Seconds after the switch within which a release must be confirmed.
+    type: float
+    default: 300.0
+  unconfirmed:
+    description:
+      - What the host does by itself with a release that was not confirmed in time.
+      - V(revert) switches back. V(keep) leaves it, as for a security fix that must not be undone because nobody could
+        look.
+    type: str
+    choices: [revert, keep]
+    default: revert
+  database:
+    description:
+      - The app's database, backed up before every deploy. An empty dictionary declares that there is none.
+      - Without it every deploy needs a recorded reason to go without a backup.
+    type: dict
+    suboptions:
+      type:
+        description: What it is.
+        type: str
+        choices: [postgresql]
+        default: postgresql
+      service:
+        description: The service of the Compose file in which it runs.
+        type: str
+      name:
+        description: The name of the database.
+        type: str
+      user:
+        description: The role that owns it, and may connect inside of its container.
+        type: str
+      host:
+        description: Inventory name of the host on which it runs, where several hosts share it. This host by default.
+        type: str
+  host_name:
+    description:
+      - The name of this host in the inventory, to know whether a shared database runs here. Set by the collection's
+        roles.
+    type: str
+  migration:
+    description: How the database is migrated to a release. Without it nothing is migrated.
+    type: dict
+    suboptions:
+      service:
+        description: The switched service whose image migrates.
+        type: str
+        required: true
+      command:
+        description: The command, run once in a container of its own.
+        type: list
+        elements: str
+        required: true
+      timeout:
+        description: Seconds that it may take.
+        type: float
+        default: 600.0
+  backup_max_age:
+    description: Seconds for which a verified backup counts as fresh.
+    type: float
+    default: 600.0
+  backup_keep:
+    description: How many backups are kept, besides those that a kept release may need.
+    type: int
+    default: 5
+  checks:
+    description:
+      - What must hold for a release to be good, see M(pangeafate.hotfix.smoke_check).
+      - Those that name a C(service) and a C(port) are also made against a release before users reach it.
+    type: list
+    elements: dict
+    default: []
+  check_secrets:
+    description: Values that checks name as C({name}) in a path, a header or a body, so that they are in no log.
+    type: dict
 requirements:
   - Python 3.9 or newer, Docker Engine and Compose v2 on the host
 """

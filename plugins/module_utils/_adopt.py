@@ -16,7 +16,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import C
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._images import keep, record
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image, Release
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import OWN, Image, Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 
 
@@ -26,7 +26,7 @@ def running_images(host: Host) -> t.Dict[str, t.Tuple[Image, t.List[Container]]]
     containers = host.docker.containers(app.project)
     found = {}
     for service, repository in sorted(app.services.items()):
-        present = [c for c in containers if c.service == service]
+        present = [c for c in containers if c.slot == OWN and c.service == service]
         if not present:
             raise BadInputError(
                 f"Service {service!r} of the Compose project {app.project!r} has no container on this host: "
@@ -84,7 +84,7 @@ def adopt(session: Session) -> Release:
             operator=session.run.owner,
             reason="ran here at the first contact",
             created=stamp(now),
-            config_hash=_compose.content_hash(pinned),
+            config_hash=_compose.content_hash(pinned, images),
         )
         _states_up_to_live(session, release)
         write_snapshot(host, release, pinned)

@@ -49,12 +49,52 @@ def app_options() -> t.Dict[str, t.Any]:
         "registry": {"type": "str"},
         "registry_username": {"type": "str"},
         "registry_password": {"type": "str", "no_log": True},
+        "strategy": {"type": "str", "choices": ["auto", "blue_green", "recreate"], "default": "auto"},
+        "proxy_config": {"type": "str"},
+        "assets": {
+            "type": "dict",
+            "options": {
+                "path": {"type": "str", "required": True},
+                "service": {"type": "str", "required": True},
+                "port": {"type": "int", "default": 80},
+            },
+        },
+        "warm_for": {"type": "float", "default": 900.0},
+        "confirm_within": {"type": "float", "default": 300.0},
+        "unconfirmed": {"type": "str", "choices": ["revert", "keep"], "default": "revert"},
+        "database": {
+            "type": "dict",
+            "options": {
+                "type": {"type": "str", "choices": ["postgresql"], "default": "postgresql"},
+                "service": {"type": "str"},
+                "name": {"type": "str"},
+                "user": {"type": "str"},
+                "host": {"type": "str"},
+            },
+        },
+        "host_name": {"type": "str"},
+        "migration": {
+            "type": "dict",
+            "options": {
+                "service": {"type": "str", "required": True},
+                "command": {"type": "list", "elements": "str", "required": True},
+                "timeout": {"type": "float", "default": 600.0},
+            },
+        },
+        "backup_max_age": {"type": "float", "default": 600.0},
+        "backup_keep": {"type": "int", "default": 5},
+        "checks": {"type": "list", "elements": "dict", "default": []},
+        "check_secrets": {"type": "dict", "no_log": True},
     }
 
 
-def host_of(module: AnsibleModule) -> Host:
-    """Make the host from a module's parameters, with a Docker Engine that answers."""
+def host_of(module: AnsibleModule, *, in_a_hurry: bool = False) -> Host:
+    """Make the host from a module's parameters, with a Docker Engine that answers.
+
+    Who is in a hurry finds that out by the first command.
+    """
     app = app_from(module.params)
     docker = Docker(ModuleRunner(module))
-    docker.require()
+    if not in_a_hurry:
+        docker.require()
     return Host(app, docker, Clock())

@@ -127,8 +127,9 @@ def pinned(model: Model, images: t.Mapping[str, Image]) -> Model:
     return result
 
 
-def content_hash(model: Model) -> str:
-    """Return a hash of everything a release runs with."""
+def content_hash(model: Model, services: t.Collection[str]) -> str:
+    """Return a hash of everything a release runs with; backing services are none of its business."""
+    model = {**model, "services": {name: model["services"][name] for name in services}}
     return hashlib.sha256(json.dumps(model, sort_keys=True).encode("utf-8")).hexdigest()
 
 

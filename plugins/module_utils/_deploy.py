@@ -10,41 +10,81 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _images, _names, _states
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
+    _compose,
+    _headroom,
+    _images,
+    _names,
+    _proxy,
+    _slots,
+    _smoke,
+    _states,
+    _timers,
+)
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._adopt import adopt, write_snapshot
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import stamp
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import CommandError, HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import backups, guard, verdict
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import (
+    BadInputError,
+    CommandError,
+    HotfixError,
+)
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import observe
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image, Release
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import OWN, Image, Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._switch import back, enter, forward, leave
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._switch import (
+    back,
+    choose,
+    enter,
+    forward,
+    leave,
+    retire,
+    start,
+)
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._verify import model_of, verify
 
 
-def prepare(session: Session, *, version: str, min_free_mb: int) -> t.Tuple[Release, t.Optional[str]]:
+class Reasons(t.NamedTuple):
+    """Why a deploy may do without what it otherwise must have."""
+
+    backup_skip: t.Optional[str] = None
+    migration: t.Optional[str] = None
+
+
+def prepare(session: Session, *, version: str, min_free_mb: int, reasons: Reasons) -> t.Tuple[Release, t.Optional[str]]:
     """Have everything on the host that *version* needs.
 
     Return the release; and if it is current already, what was proven of that.
     """
     host = session.host
     _names.version(version)
+    if host.app.checks:
+        _smoke.parse(list(host.app.checks), secrets=host.app.check_secrets)
     model = _compose.read(host.docker, host.app)
     _compose.current_only_env(host.app, host.docker.containers(host.app.project))
+    strategy, why = choose(host, model)
+    guard.require(host, None, skip_reason=reasons.backup_skip, migration_reason=reasons.migration)
     _images.require_room(host, min_free_mb)
+    if strategy.name == "blue_green":
+        for text in _headroom.require(host):
+            session.note(text)
     with session.step("pull", mutates=False, version=version):
         images, notes = _images.obtain(host, version)
     for text in notes:
         session.note(text)
+    guard.require(host, images, skip_reason=reasons.backup_skip, migration_reason=reasons.migration)
     if not host.releases.managed():
         adopt(session)
     _settle(session)
     pinned = _compose.pinned(model, images)
-    content = _compose.content_hash(pinned)
+    content = _compose.content_hash(pinned, images)
     proven = _is_current(session, content)
     current = host.releases.current()
     if proven is not None and current is not None:
         return current, proven
-    for text in observe(host).drift:
+    if why:
+        session.note(f"The app will be away while the release boots: {why}, so its containers are replaced in place.")
+    for text in (*observe(host).drift, *_proxy.problems(host)):
         session.note(f"Drift before the deploy: {text}.")
     with session.step("prepare", version=version):
         release = _resumable(session, content)
@@ -71,7 +111,7 @@ def _settle(session: Session) -> None:
     seen = observe(host)
     unfinished = seen.unfinished or {}
     target = host.releases.find(unfinished.get("release"))
-    if unfinished.get("action") not in ("rollback", "revert") or target is None or seen.current is None:
+    if unfinished.get("action") not in ("rollback", "revert", "switch_back") or target is None or seen.current is None:
         return
     with session.step("settle", release=target.id):
         if target.id != seen.current.id:
@@ -124,6 +164,35 @@ def _resumable(session: Session, content: str) -> t.Optional[Release]:
     return found
 
 
+def migrate(session: Session, release_id: str, reasons: Reasons) -> t.Tuple[Release, t.List[str]]:
+    """Back the database up and migrate it to a prepared release; return that, and what was done."""
+    release = _prepared(session, release_id)
+    host = session.host
+    strategy, _why = choose(host, _compose.load(host.releases.compose_file(release.id)))
+    slot = OWN if strategy.name == "recreate" else _slots.idle_colour(host.live_slot())
+    done = guard.secure(
+        session, release, slot=slot, skip_reason=reasons.backup_skip, migration_reason=reasons.migration
+    )
+    return release, done
+
+
+def start_idle(session: Session, release_id: str) -> t.Tuple[Release, str]:
+    """Start a prepared release beside the one that runs, where the strategy can; return it, and what was done."""
+    release = _prepared(session, release_id)
+    return release, start(session, release)
+
+
+def _prepared(session: Session, release_id: str) -> Release:
+    release = session.host.releases.get(release_id)
+    if release.state != _states.PREPARED:
+        raise HotfixError(
+            f"Release {release.id} is {release.state}, not prepared.",
+            next_step="deploy the version again.",
+            code="bad_input",
+        )
+    return release
+
+
 def go_live(session: Session, release_id: str) -> t.Tuple[Release, bool, str]:
     """Make the prepared release the one that users reach. Return it, whether anything changed, and what was proven."""
     host = session.host
@@ -131,19 +200,34 @@ def go_live(session: Session, release_id: str) -> t.Tuple[Release, bool, str]:
     current = host.releases.current()
     if current is not None and current.id == release.id and release.state in (_states.LIVE, _states.CONFIRMED):
         return release, False, verify(session, release, model_of(session, release))
-    if release.state != _states.PREPARED:
-        raise HotfixError(
-            f"Release {release.id} is {release.state}, not prepared.",
-            next_step="deploy the version again.",
-            code="bad_input",
-        )
+    _prepared(session, release_id)
     return release, True, forward(session, release, why=session.run.reason or "deploy")
 
 
-def confirm(session: Session, release_id: str, *, keep: int) -> t.Tuple[Release, bool]:
-    """Settle a live release: it is known good from now on, the one before it is superseded."""
+def confirm(session: Session, release_id: t.Optional[str], *, keep: int) -> t.Tuple[Release, bool]:
+    """Settle a live release, the current one if none is named.
+
+    It is known good from now on, and the one before it is superseded.
+    """
     host = session.host
-    release = host.releases.get(release_id)
+    current = host.releases.current()
+    if release_id is None and current is None:
+        raise BadInputError("No release is current on this host.", next_step="deploy a version first.")
+    release = host.releases.get(release_id or (current.id if current else ""))
+    if current is None or current.id != release.id:
+        why = _timers.why_left(host, release.id)
+        raise HotfixError(
+            why or f"Release {release.id} is not the current one ({current.id if current else 'none'} is).",
+            next_step="look at the host (playbooks/release_info.yml), then deploy the version again.",
+        )
+    if release.state == _states.CONFIRMED and release_id is None and release.arrived_by in ("switch_back", "revert"):
+        # Who confirms too late must not be told that all is well.
+        why = _timers.why_left(host, release.came_from or "")
+        raise HotfixError(
+            f"There is nothing to confirm: {why or f'{release.id} is current since a {release.arrived_by}.'}",
+            code="nothing_to_do",
+            next_step="deploy the version again.",
+        )
     if release.state == _states.CONFIRMED:
         return release, False
     if release.state != _states.LIVE:
@@ -156,6 +240,10 @@ def confirm(session: Session, release_id: str, *, keep: int) -> t.Tuple[Release,
         before = host.releases.find(release.came_from)
         if before is not None and before.state in (_states.LIVE, _states.CONFIRMED):
             leave(session, before, why=f"replaced by {release.id}", good=True)
+        _timers.disarm(session)
+        if before is not None:
+            retire(session, before, after=host.app.warm_for)
+    backups.retain(host)
     try:
         _images.retain(host, keep)
     except CommandError as exc:
@@ -176,10 +264,14 @@ def revert(session: Session, release_id: t.Optional[str]) -> t.Tuple[t.Optional[
     proven = None
     if begun or (went_live and release is not None and release.state == _states.LIVE):
         source = release or host.releases.find(seen.attempted)
-        proven = back(session, _ground(session, seen.current, source), source, by="revert", why="the deploy failed")
+        ground = _ground(session, seen.current, source)
+        for text in verdict.verdict(host, source, ground).sentences:
+            session.note(text)
+        proven = back(session, ground, source, by="revert", why="the deploy failed", containers=seen.containers)
     elif release is not None and release.state in (_states.PREPARING, _states.PREPARED):
         with session.step("abandon", release=release.id):
             leave(session, release, why="the deploy was abandoned")
+            retire(session, release, after=0.0)
     return host.releases.current(), proven
 
 

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import CommandError, HotfixError
@@ -27,6 +27,10 @@ ONEOFF_LABEL = "com.docker.compose.oneoff"
 CONFIG_HASH_LABEL = "com.docker.compose.config-hash"
 RELEASE_LABEL = "pangeafate.hotfix.release"
 KEEPER_LABEL = "pangeafate.hotfix.keeps"
+#: Of the containers of a colour: the app's own project, the service's name there, and the colour.
+APP_LABEL = "pangeafate.hotfix.app"
+PLAIN_SERVICE_LABEL = "pangeafate.hotfix.service"
+SLOT_LABEL = "pangeafate.hotfix.slot"
 MIGRATION_LABEL = "pangeafate.hotfix.migration"
 REVISION_LABEL = "org.opencontainers.image.revision"
 
@@ -42,7 +46,11 @@ _NO_PROGRAM_SIGN = "failed to run command"
 
 @dataclass(frozen=True)
 class Container:
-    """A container of a Compose project, as the engine sees it."""
+    """A container of an app, as the engine sees it.
+
+    ``service`` is the name in the app's own Compose file, whatever the slot. ``addresses`` are those on its networks,
+    by the network's name. ``mounts`` are the places inside of it where something is mounted.
+    """
 
     id: str
     name: str
@@ -58,6 +66,9 @@ class Container:
     config_hash: t.Optional[str]
     env: t.Tuple[str, ...]
     health_log: str
+    slot: str = "own"
+    addresses: t.Mapping[str, str] = field(default_factory=dict)
+    mounts: t.Tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -86,8 +97,10 @@ class Runner(t.Protocol):
         stdin: t.Optional[str] = None,
         env: t.Optional[t.Mapping[str, str]] = None,
         pass_fds: t.Sequence[int] = (),
+        stdin_file: t.Optional[Path] = None,
+        stdout_file: t.Optional[Path] = None,
     ) -> t.Tuple[int, str, str]:
-        """Run *arguments*."""
+        """Run *arguments*, with stdin and stdout from and to files where they are given."""
 
 
 class Docker:
@@ -108,9 +121,24 @@ class Docker:
         stdin: t.Optional[str] = None,
         env: t.Optional[t.Mapping[str, str]] = None,
         mutates: bool = False,
+        stdin_file: t.Optional[Path] = None,
+        stdout_file: t.Optional[Path] = None,
+        pass_fds: t.Sequence[int] = (),
     ) -> str:
-        """Run ``docker`` with *arguments* and return its stdout, or raise :class:`CommandError`."""
-        code, stdout, stderr = self._call(arguments, timeout=timeout, stdin=stdin, env=env, mutates=mutates)
+        """Run ``docker`` with *arguments* and return its stdout, or raise :class:`CommandError`.
+
+        What is too large to be held in memory goes from *stdin_file* and to *stdout_file*, which must exist.
+        """
+        code, stdout, stderr = self._call(
+            arguments,
+            timeout=timeout,
+            stdin=stdin,
+            env=env,
+            mutates=mutates,
+            stdin_file=stdin_file,
+            stdout_file=stdout_file,
+            pass_fds=pass_fds,
+        )
         shown = "docker " + " ".join(arguments[:2])
         if code == _NO_PROGRAM and _NO_PROGRAM_SIGN in stderr:
             raise HotfixError(
@@ -141,12 +169,27 @@ class Docker:
         stdin: t.Optional[str] = None,
         env: t.Optional[t.Mapping[str, str]] = None,
         mutates: bool = False,
+        stdin_file: t.Optional[Path] = None,
+        stdout_file: t.Optional[Path] = None,
+        pass_fds: t.Sequence[int] = (),
     ) -> t.Tuple[int, str, str]:
         environment = {"LC_ALL": "C.UTF-8", "DOCKER_CLI_HINTS": "false", **(env or {})}
         if self._config_dir is not None:
             environment["DOCKER_CONFIG"] = self._config_dir
         inherit = (self.lock_descriptor,) if mutates and self.lock_descriptor >= 0 else ()
-        return self._runner(("docker", *arguments), timeout=timeout, stdin=stdin, env=environment, pass_fds=inherit)
+        files = {"stdin_file": stdin_file, "stdout_file": stdout_file}
+        return self._runner(
+            ("docker", *arguments),
+            timeout=timeout,
+            stdin=stdin,
+            env=environment,
+            pass_fds=(*inherit, *pass_fds),
+            **{name: path for name, path in files.items() if path is not None},
+        )
+
+    def program(self, *arguments: str, timeout: float = 60.0, stdin: t.Optional[str] = None) -> t.Tuple[int, str, str]:
+        """Run a program of the host that is not docker; it inherits no lock."""
+        return self._runner(arguments, timeout=timeout, stdin=stdin, env={"LC_ALL": "C.UTF-8"})
 
     def require(self) -> None:
         """Raise unless this host has Compose v2, and a Docker Engine that answers us."""
@@ -185,9 +228,15 @@ class Docker:
     # -- looking ------------------------------------------------------------------------------------------
 
     def containers(self, project: str) -> t.List[Container]:
-        """Return every container of a Compose project, whatever its state, but no one-off."""
-        listed = self.run("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={project}")
-        return [c for c in self._inspect_containers(listed.split()) if c is not None]
+        """Return every container of an app, in all of its slots and whatever its state, but no one-off."""
+        return [c for c in self._inspect_containers(self.container_ids(project)) if c is not None]
+
+    def container_ids(self, project: str, *, timeout: float = 60.0) -> t.List[str]:
+        """Return the IDs of the containers of an app, in all of its slots."""
+        # Two filters for labels would both have to fit, so the engine is asked for all and the labels are compared.
+        template = '{{.ID}} {{.Label "' + PROJECT_LABEL + '"}} {{.Label "' + APP_LABEL + '"}}'
+        listed = self.run("ps", "--all", "--no-trunc", "--format", template, timeout=timeout)
+        return [line.split()[0] for line in listed.splitlines() if project in line.split()[1:]]
 
     def _inspect_containers(self, ids: t.Sequence[str]) -> t.List[t.Optional[Container]]:
         if not ids:
@@ -335,6 +384,16 @@ class Docker:
         """Start a container that is not running."""
         self.run("start", container, mutates=True)
 
+    def stop(self, ids: t.Sequence[str], *, timeout: int) -> None:
+        """Stop containers; those that are not gone after *timeout* seconds are killed."""
+        if ids:
+            self.run("stop", "--time", str(timeout), *ids, timeout=60.0 + timeout, mutates=True)
+
+    def restart(self, ids: t.Sequence[str], *, timeout: int) -> None:
+        """Stop and start containers; those that are not gone after *timeout* seconds are killed."""
+        if ids:
+            self.run("restart", "--time", str(timeout), *ids, timeout=60.0 + timeout, mutates=True)
+
     def remove(self, ids: t.Sequence[str]) -> None:
         """Remove containers, running or not."""
         if ids:
@@ -397,10 +456,11 @@ def _container(raw: t.Mapping[str, t.Any]) -> t.Optional[Container]:
     health = state.get("Health") or {}
     status = health.get("Status")
     log = health.get("Log") or []
+    networks = (raw.get("NetworkSettings") or {}).get("Networks") or {}
     return Container(
         id=raw["Id"],
         name=raw["Name"].lstrip("/"),
-        service=labels[SERVICE_LABEL],
+        service=labels.get(PLAIN_SERVICE_LABEL) or labels[SERVICE_LABEL],
         image_id=raw["Image"],
         image_reference=raw["Config"].get("Image") or "",
         status=state["Status"],
@@ -412,4 +472,7 @@ def _container(raw: t.Mapping[str, t.Any]) -> t.Optional[Container]:
         config_hash=labels.get(CONFIG_HASH_LABEL),
         env=tuple(raw["Config"].get("Env") or ()),
         health_log=_tail((log[-1].get("Output") or "").strip(), 300) if log else "",
+        slot=labels.get(SLOT_LABEL) or "own",
+        addresses={name: str(one.get("IPAddress") or "") for name, one in networks.items()},
+        mounts=tuple(mount.get("Destination") or "" for mount in raw.get("Mounts") or ()),
     )

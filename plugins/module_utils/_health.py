@@ -62,6 +62,11 @@ class Health:
         return cls(**given)
 
 
+def host_name(health: Health) -> str:
+    """Return the name that users use."""
+    return str(urllib.parse.urlsplit(health.url).hostname)
+
+
 def _is_http(url: str) -> bool:
     try:
         parts = urllib.parse.urlsplit(url)
@@ -130,18 +135,27 @@ def _tls(health: Health, raw: socket.socket, name: str) -> ssl.SSLSocket:
     return context.wrap_socket(raw, server_hostname=name)
 
 
-def wait(health: Health, clock: Clock, still_ours: t.Callable[[], None], *, good: int = 2) -> Answer:
+def wait(
+    health: Health,
+    clock: Clock,
+    still_ours: t.Callable[[], None],
+    *,
+    good: int = 2,
+    accept: t.Optional[t.Callable[[Answer], bool]] = None,
+) -> Answer:
     """Ask until *good* requests in a row were as they must be, or the time is over; return the last answer.
 
-    *still_ours* is called before every request and raises when somebody else has taken over.
+    *still_ours* is called before every request and raises when somebody else has taken over. *accept* may turn a
+    healthy answer down, as one from a container that is no longer meant to be asked.
     """
     end = clock.steady() + health.timeout
     streak = 0
     while True:
         still_ours()
         answer = ask(health, timeout=max(0.5, min(5.0, end - clock.steady())))
-        streak = streak + 1 if answer.problem is None else 0
+        right = answer.problem is None and (accept is None or accept(answer))
+        streak = streak + 1 if right else 0
         if streak >= good or clock.steady() >= end:
             return answer
-        if answer.problem is not None:
-            clock.sleep(0.2)
+        if not right:
+            clock.sleep(0.05 if answer.problem is None else 0.2)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Cl
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container, Docker
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Entry, Journal
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._lease import Lease, Lock
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release, Releases
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import BLUE, GREEN, OWN, Release, Releases
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import App
 
 
@@ -32,6 +33,14 @@ class Host:
         self.lease = Lease(app.app_dir, clock)
         self.lock = Lock(app.app_dir, clock)
 
+    def live_slot(self) -> str:
+        """Return the slot that the proxy sends users to: the app's own project where no other was ever switched to."""
+        try:
+            slot = os.path.basename(os.readlink(str(self.app.app_dir / "proxy" / "live")))
+        except OSError:
+            return OWN
+        return slot if slot in (OWN, BLUE, GREEN) else OWN
+
     def mask(self) -> _mask.Mask:
         """Return what hides this app's secrets in a text."""
         env = _mask.read_env(self.app.app_dir / ".env")
@@ -46,7 +55,7 @@ class Observation:
     """One look at a host.
 
     ``attempted`` is a release that a run began to switch to and never finished with; ``unfinished`` is the
-    journal's line of that switch.
+    journal's line of that switch. ``live`` is the slot that users reach.
     """
 
     current: t.Optional[Release]
@@ -56,10 +65,11 @@ class Observation:
     unfinished: t.Optional[Entry]
     attempted: t.Optional[str]
     damaged: t.Tuple[str, ...]
+    live: str = OWN
 
     def of(self, service: str) -> t.List[Container]:
-        """Return the containers of one service."""
-        return [c for c in self.containers if c.service == service]
+        """Return the containers of one service that users reach."""
+        return [c for c in self.containers if c.service == service and c.slot == self.live]
 
     def describe(self, services: t.Iterable[str]) -> str:
         """Say in words what runs now."""
@@ -86,14 +96,31 @@ def observe(host: Host) -> Observation:
         unfinished=unfinished,
         attempted=_attempted(host, current, containers, unfinished),
         damaged=tuple(host.releases.damaged()),
+        live=host.live_slot(),
     )
 
 
-def runs(release: Release, model: t.Optional[_compose.Model], containers: t.Sequence[Container]) -> t.List[str]:
-    """Return in how many ways the containers are not what *release* says; nothing when they are."""
+def of_release(release: Release, containers: t.Sequence[Container]) -> t.List[Container]:
+    """Return the containers of the switched services in the slot of *release*."""
+    return [c for c in containers if c.slot == release.slot and c.service in release.images]
+
+
+def runs(
+    release: Release,
+    model: t.Optional[_compose.Model],
+    containers: t.Sequence[Container],
+    services: t.Optional[t.Collection[str]] = None,
+) -> t.List[str]:
+    """Return in how many ways the containers are not what *release* says; nothing when they are.
+
+    Only *services* are looked at where they are given.
+    """
     found: t.List[str] = []
+    ours = of_release(release, containers)
     for service, image in sorted(release.images.items()):
-        present = [c for c in containers if c.service == service]
+        if services is not None and service not in services:
+            continue
+        present = [c for c in ours if c.service == service]
         up = [c for c in present if c.running]
         foreign = sorted({_short(c.image_reference) for c in present if c.image_id != image.image_id})
         if foreign:
@@ -110,14 +137,26 @@ def runs(release: Release, model: t.Optional[_compose.Model], containers: t.Sequ
 def _drift(host: Host, current: Release, containers: t.Sequence[Container]) -> t.List[str]:
     model = _compose.load(host.releases.compose_file(current.id))
     found = runs(current, model, containers)
-    if current.arrived_by != "adopt":
+    live = host.live_slot()
+    if live != current.slot:
+        found.append(f"the proxy sends users to slot {live}, not to {current.slot}, where {current.id} runs")
+    if current.started:
         # A container that lacks our label was started by hand, from whatever the app's own file says today.
-        unlabelled = sorted({c.service for c in containers if c.service in current.images and c.release is None})
+        unlabelled = sorted({c.service for c in of_release(current, containers) if c.release is None})
         if unlabelled and not found:
             found.append(f"{', '.join(unlabelled)} was started by hand, not by a release")
     if model is None:
         found.append(f"the Compose file of release {current.id} is missing or damaged")
-    return found
+    return found + _beside(host, current, containers)
+
+
+def _beside(host: Host, current: Release, containers: t.Sequence[Container]) -> t.List[str]:
+    """Return which switched services run in the app's own project though no release of this host put them there."""
+    before = host.releases.find(current.came_from)
+    if OWN in (current.slot, before.slot if before else None):
+        return []
+    extra = sorted({c.service for c in containers if c.slot == OWN and c.service in current.images and c.running})
+    return [f"{', '.join(extra)} was started by hand in the app's own project; users do not reach it"] if extra else []
 
 
 def _attempted(

@@ -88,6 +88,9 @@ class Lease:
             if last is not None and last.held and last.run != run:
                 if self._expired(last):
                     reason = "it had run out"
+                elif last.action == "switch_back" and not self._is_locked():
+                    # The script on the host holds the lock for as long as it works: this one was killed.
+                    reason = "it was left behind"
                 elif last.owner == owner:
                     reason = "same owner"
                 elif takeover:
@@ -149,6 +152,16 @@ class Lease:
         last = self._read()
         if last is None or not last.held or last.fencing != fencing:
             raise self._lost(last)
+
+    def _is_locked(self) -> bool:
+        descriptor = os.open(str(self._path.with_name("lock")), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def _lost(self, last: t.Optional[Holder]) -> HotfixError:
         return HotfixError(

@@ -11,29 +11,50 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _deploy, _names, _plan, _rollback
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._adopt import adopt
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
+    _names,
+    _proxy,
+    _rollback,
+    _timers,
+)
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import guard, verdict
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, CommandError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, observe
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session, opened
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._switch import choose
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils._deploy import Reasons
+
+# Every file that a module imports is compiled on the host, each time. A rollback is not to wait for what it does not
+# need, so that is imported where it is used.
 
 Result = t.Dict[str, t.Any]
 
 ADOPTED = "adopted"
 PREPARED = "prepared"
+MIGRATED = "migrated"
+STARTED = "started"
 LIVE = "live"
+UNCONFIRMED = "unconfirmed"
 CONFIRMED = "confirmed"
 REVERTED = "reverted"
 ROLLED_BACK = "rolled_back"
-STATES = (ADOPTED, PREPARED, LIVE, CONFIRMED, REVERTED, ROLLED_BACK)
+STATES = (ADOPTED, PREPARED, MIGRATED, STARTED, LIVE, UNCONFIRMED, CONFIRMED, REVERTED, ROLLED_BACK)
+#: Those that go on with the lease that an earlier task of the run took, and those after which further ones follow.
+_RESUME = (MIGRATED, STARTED, LIVE, UNCONFIRMED, REVERTED)
+_GO_ON = (PREPARED, MIGRATED, STARTED, LIVE)
 
 #: The journal's word for the action that a state belongs to.
 _ACTIONS = {
     ADOPTED: "adopt",
     PREPARED: "deploy",
+    MIGRATED: "deploy",
+    STARTED: "deploy",
     LIVE: "deploy",
+    UNCONFIRMED: "deploy",
     CONFIRMED: "deploy",
     REVERTED: "revert",
     ROLLED_BACK: "rollback",
@@ -47,13 +68,28 @@ _AFTER_OS_ERROR = (
 
 
 class Wanted(t.NamedTuple):
-    """What the operator asked for."""
+    """What the operator asked for.
+
+    ``backup_skip_reason``, ``migration_reason`` and ``schema_ignored_reason`` say why a guard is passed. ``restore`` is
+    the time, as the rollback's refusal names it, since when everything in the database may be lost.
+    """
 
     state: str
     version: t.Optional[str] = None
     release: t.Optional[str] = None
     min_free_mb: int = 1024
     keep: int = 5
+    backup_skip_reason: t.Optional[str] = None
+    migration_reason: t.Optional[str] = None
+    restore: t.Optional[str] = None
+    schema_ignored_reason: t.Optional[str] = None
+
+    @property
+    def reasons(self) -> Reasons:
+        """Why a deploy may do without what it otherwise must have."""
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._deploy import Reasons
+
+        return Reasons(self.backup_skip_reason, self.migration_reason)
 
 
 @contextlib.contextmanager
@@ -61,12 +97,24 @@ def _told(host: Host) -> t.Iterator[None]:
     """Let only errors out that an operator can read, without a secret in them."""
     try:
         yield
+    except CommandError as exc:
+        raise _masked(host, _clearer(host, exc)) from exc
     except HotfixError as exc:
         raise _masked(host, exc) from exc
     except OSError as exc:
         what = f"The host could not write or read {exc.filename or 'a file'}: {exc.strerror or exc}."
         error = HotfixError(what, left="What was done until then is in the journal.", next_step=_AFTER_OS_ERROR)
         raise _masked(host, error) from exc
+
+
+def _clearer(host: Host, error: CommandError) -> HotfixError:
+    """Return why the engine cannot be used at all, where that is so and nobody has looked before."""
+    try:
+        host.docker.require()
+    except HotfixError as exc:
+        exc.steps, exc.left = error.steps, error.left
+        return exc
+    return error
 
 
 def _masked(host: Host, error: HotfixError) -> HotfixError:
@@ -81,6 +129,8 @@ def _masked(host: Host, error: HotfixError) -> HotfixError:
 
 def check(host: Host, wanted: Wanted) -> Result:
     """Return the plan; nothing is changed."""
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils import _plan
+
     with _told(host):
         _require(wanted)
         if wanted.state == ADOPTED:
@@ -88,7 +138,7 @@ def check(host: Host, wanted: Wanted) -> Result:
         elif wanted.state == ROLLED_BACK:
             plan = _plan.of_rollback(host, wanted.release)
         elif wanted.state == PREPARED:
-            plan = _plan.of_deploy(host, wanted.version or "")
+            plan = _plan.of_deploy(host, wanted.version or "", wanted.reasons)
         else:
             raise BadInputError(
                 f"state={wanted.state} cannot be planned: it goes on from a release that was really prepared.",
@@ -111,25 +161,35 @@ def perform(host: Host, run: Run, wanted: Wanted) -> Result:
     """Bring the host to the state asked for, and return what was done."""
     with _told(host):
         _require(wanted)
-        resumes = wanted.state in (LIVE, CONFIRMED, REVERTED)
-        with opened(host, run, _ACTIONS[wanted.state], resumes=resumes) as session:
+        with opened(host, run, _ACTIONS[wanted.state], resumes=_resumes(host, run, wanted)) as session:
             try:
+                _timers.catch_up(session)
+                for text in guard.settle(session):
+                    session.note(text)
                 result = _DOERS[wanted.state](session, wanted)
             except (HotfixError, OSError) as exc:
                 if isinstance(exc, HotfixError):
                     exc.steps = session.steps
                     exc.left = _what_is_left(session, exc.left)
-                _settle_lease(session, goes_on=wanted.state == LIVE)
+                _settle_lease(session, goes_on=wanted.state in _GO_ON[1:])
                 raise
-            _settle_lease(session, goes_on=wanted.state in (PREPARED, LIVE))
+            _settle_lease(session, goes_on=wanted.state in _GO_ON)
             result.update({"steps": session.steps, "notes": [host.mask().text(note) for note in session.notes]})
             return result
+
+
+def _resumes(host: Host, run: Run, wanted: Wanted) -> bool:
+    """Tell whether the task goes on with the lease of its run. A release can also be confirmed by a run of its own."""
+    if wanted.state == CONFIRMED:
+        holder = host.lease.holder()
+        return bool(wanted.release) or (holder is not None and holder.run == run.id)
+    return wanted.state in _RESUME
 
 
 def _require(wanted: Wanted) -> None:
     if wanted.state == PREPARED and not wanted.version:
         raise BadInputError("No version is given.", next_step="name it: -e version=…")
-    if wanted.state in (LIVE, CONFIRMED) and not wanted.release:
+    if wanted.state in (MIGRATED, STARTED, LIVE, UNCONFIRMED) and not wanted.release:
         raise BadInputError(
             f"state={wanted.state} needs a release.", next_step="give the ID that state=prepared returned."
         )
@@ -142,7 +202,7 @@ def _require(wanted: Wanted) -> None:
 def _what_is_left(session: Session, said: str) -> str:
     """Say what a failed change left behind. It must not get in the way of the error itself."""
     begun = {step["step"] for step in session.steps}
-    if begun & {"start", "reload_proxy", "verify", "switch"}:
+    if begun & {"start", "reload_proxy", "point_proxy", "verify", "switch", "restore_stage", "restore_swap"}:
         with contextlib.suppress(HotfixError, OSError):
             return observe(session.host).describe(session.host.app.services)
         return "What it left behind could not be looked at."
@@ -172,6 +232,8 @@ def _done(release: t.Optional[Release], changed: bool, summary: str) -> Result:
 
 
 def _adopted(session: Session, _wanted: Wanted) -> Result:
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils._adopt import adopt
+
     host = session.host
     if host.releases.managed():
         repaired = host.releases.repair_current()
@@ -185,23 +247,59 @@ def _adopted(session: Session, _wanted: Wanted) -> Result:
 
 
 def _prepared(session: Session, wanted: Wanted) -> Result:
-    release, proven = _deploy.prepare(session, version=wanted.version or "", min_free_mb=wanted.min_free_mb)
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils import _deploy
+
+    release, proven = _deploy.prepare(
+        session, version=wanted.version or "", min_free_mb=wanted.min_free_mb, reasons=wanted.reasons
+    )
     if proven is not None:
         return _done(release, False, f"Version {wanted.version} is current already ({release.id}): {proven}.")
     return _done(release, True, f"Release {release.id} is prepared; users have seen nothing yet.")
 
 
+def _migrated(session: Session, wanted: Wanted) -> Result:
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils import _deploy
+
+    release, done = _deploy.migrate(session, wanted.release or "", wanted.reasons)
+    for text in done:
+        session.note(text)
+    return _done(release, True, f"The database is ready for {release.id}.")
+
+
+def _started(session: Session, wanted: Wanted) -> Result:
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils import _deploy
+
+    release, done = _deploy.start_idle(session, wanted.release or "")
+    return _done(release, True, f"Release {release.id}: {done}.")
+
+
 def _live(session: Session, wanted: Wanted) -> Result:
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils import _deploy
+
     release, changed, proven = _deploy.go_live(session, wanted.release or "")
-    return _done(release, changed, f"Release {release.id} is live: {proven}.")
+    due = _timers.deadline(session.host)
+    reverts = f"; {due.says()}" if due is not None and due.release == release.id else ""
+    return _done(release, changed, f"Release {release.id} is live: {proven}{reverts}.")
+
+
+def _unconfirmed(session: Session, wanted: Wanted) -> Result:
+    """Leave a live release to be confirmed by whoever looks at it; the lease is given back."""
+    release = session.host.releases.get(wanted.release or "")
+    due = _timers.deadline(session.host)
+    waits = due.says() if due is not None and due.release == release.id else "nothing waits for it to be confirmed"
+    return _done(release, False, f"Release {release.id} is {release.state}; it {waits}.")
 
 
 def _confirmed(session: Session, wanted: Wanted) -> Result:
-    release, changed = _deploy.confirm(session, wanted.release or "", keep=wanted.keep)
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils import _deploy
+
+    release, changed = _deploy.confirm(session, wanted.release, keep=wanted.keep)
     return _done(release, changed, f"Release {release.id} is confirmed.")
 
 
 def _reverted(session: Session, wanted: Wanted) -> Result:
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils import _deploy
+
     release, proven = _deploy.revert(session, wanted.release)
     name = release.id if release else "no release"
     if proven is None:
@@ -214,12 +312,20 @@ def _rolled_back(session: Session, wanted: Wanted) -> Result:
     seen = observe(host)
     decision = _rollback.decide(host.releases, seen, wanted.release)
     leaving = decision.source
-    for text in _plan.schema_notes(leaving, decision.target):
+    found = verdict.verdict(host, leaving, decision.target)
+    for text in found.sentences:
         session.note(text)
+    restored = decision.change and verdict.permit(
+        found, restore=wanted.restore, schema_ignored=wanted.schema_ignored_reason
+    )
+    if decision.change and found.needs_restore and not restored:
+        session.note(f"The schema is left as it is: {wanted.schema_ignored_reason}.")
     if decision.change:
         for text in seen.drift:
             session.note(f"Drift before the rollback: {text}.")
-    proven = _rollback.roll_back(session, decision)
+    if restored:
+        seen = _rollback.restored(session, found, seen)
+    proven = _rollback.roll_back(session, decision, seen)
     result = _done(decision.target, decision.change, f"{decision.why[:-1]}: {proven}.")
     result["previous"] = leaving.summary() if leaving else None
     return result
@@ -228,7 +334,10 @@ def _rolled_back(session: Session, wanted: Wanted) -> Result:
 _DOERS: t.Dict[str, t.Callable[[Session, Wanted], Result]] = {
     ADOPTED: _adopted,
     PREPARED: _prepared,
+    MIGRATED: _migrated,
+    STARTED: _started,
     LIVE: _live,
+    UNCONFIRMED: _unconfirmed,
     CONFIRMED: _confirmed,
     REVERTED: _reverted,
     ROLLED_BACK: _rolled_back,
@@ -239,22 +348,30 @@ def info(host: Host) -> Result:
     """Return what is recorded and what runs; nothing is changed."""
     with _told(host):
         seen = observe(host)
+        drift = [*seen.drift, *_proxy.problems(host)]
         holder = host.lease.holder()
         good = host.releases.last_known_good(excluding=[seen.current.id] if seen.current else [])
+        strategy, _why = choose(host, None)
+        due = _timers.deadline(host)
     return {
         "outcome": "seen",
-        "notes": [f"Drift: {text}." for text in seen.drift]
+        "notes": _timers.told(host)
+        + [f"Drift: {text}." for text in drift]
         + [f"{r.id} ({r.version}) is {r.state}, made by {r.operator}." for r in host.releases.all()]
         + ([f"The lease is held by {holder.says()}."] if holder else []),
         "managed": seen.managed,
+        "live_slot": seen.live,
+        "strategy": strategy.name,
+        "reverts_at": due.at if due else None,
         "current": seen.current.summary() if seen.current else None,
         "last_known_good": good.summary() if good else None,
         "releases": [r.summary() for r in host.releases.all()],
         "damaged": list(seen.damaged),
-        "drift": list(seen.drift),
+        "drift": drift,
         "unfinished": seen.unfinished,
         "containers": [
             {
+                "id": c.id,
                 "name": c.name,
                 "service": c.service,
                 "image": c.image_reference,
@@ -263,6 +380,7 @@ def info(host: Host) -> Result:
                 "health": c.health,
                 "restarts": c.restarts,
                 "release": c.release,
+                "slot": c.slot,
             }
             for c in sorted(seen.containers, key=lambda c: c.name)
         ],

@@ -11,10 +11,20 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _images, _names, _rollback
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
+    _compose,
+    _images,
+    _names,
+    _proxy,
+    _rollback,
+    _slots,
+)
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._adopt import running_images
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import guard, verdict
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._deploy import Reasons
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, observe
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image, Release
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._switch import choose
 
 
 @dataclass
@@ -51,11 +61,13 @@ def of_adopt(host: Host) -> Plan:
     return Plan(now, now, ["Would record what runs now as release zero; no container is touched."])
 
 
-def of_deploy(host: Host, version: str) -> Plan:
+def of_deploy(host: Host, version: str, reasons: Reasons) -> Plan:
     """Plan a deploy: asks the registry for digests, pulls nothing."""
     app = host.app
     _names.version(version)
     model = _compose.read(host.docker, app)
+    strategy, why = choose(host, model)
+    guard.require(host, None, skip_reason=reasons.backup_skip, migration_reason=reasons.migration)
     current = host.releases.current()
     now = {name: image.pin for name, image in current.images.items()} if current else _now(host)
     services = sorted(app.services)
@@ -73,14 +85,11 @@ def of_deploy(host: Host, version: str) -> Plan:
         else:
             images[service] = Image(references[service], "unknown until it is pulled", digest=digest)
     after = {service: image.pin for service, image in images.items()}
-    drift = observe(host).drift
-    same = current is not None and current.config_hash == _compose.content_hash(_compose.pinned(model, images))
+    drift = (*observe(host).drift, *_proxy.problems(host))
+    same = current is not None and current.config_hash == _compose.content_hash(_compose.pinned(model, images), images)
     plan = Plan(now, after, change=not same or bool(drift), release=current)
     if plan.change:
-        plan.lines.append(
-            f"Would replace the containers of {', '.join(services)}: they are away while the app boots "
-            "(strategy recreate)."
-        )
+        plan.lines += _how(host, model, strategy.name, why)
         if now == after and not drift:
             plan.lines.append("The images are the same; the Compose file or .env has changed.")
     else:
@@ -89,6 +98,25 @@ def of_deploy(host: Host, version: str) -> Plan:
         plan.lines.append("First contact: what runs now would be recorded as release zero.")
     plan.lines += notes + [f"Drift: {text}." for text in drift]
     return plan
+
+
+def _how(host: Host, model: _compose.Model, strategy: str, why: t.Optional[str]) -> t.List[str]:
+    """Say how a release would take over, and what users notice."""
+    services = sorted(host.app.services)
+    if strategy != "blue_green":
+        return [
+            f"Would replace the containers of {', '.join(services)}: they are away while the app boots "
+            f"(strategy recreate: {why})."
+        ]
+    colour = _slots.idle_colour(host.live_slot())
+    lines = [f"Would start {', '.join(services)} as {colour} and switch the proxy to it; no request is to fail."]
+    exclusive = [name for name in services if host.app.option(name).exclusive]
+    if exclusive:
+        lines.append(f"{', '.join(exclusive)} may not run twice, and would be away while its successor boots.")
+    ports = _slots.fixed_ports(model, services)
+    if ports:
+        lines.append(f"Ports of the host that a colour does not publish: {', '.join(ports)}.")
+    return lines
 
 
 def of_rollback(host: Host, requested: t.Optional[str]) -> Plan:
@@ -104,25 +132,13 @@ def of_rollback(host: Host, requested: t.Optional[str]) -> Plan:
         f"The image of {name} in {target.id} is gone from this host and would have to be pulled."
         for name in _images.absent(host, target)
     ]
-    plan.lines += schema_notes(leaving, target)
-    plan.lines += [f"Drift: {text}." for text in seen.drift]
+    strategy, why = choose(host, _compose.load(host.releases.compose_file(target.id)))
+    if decision.change and strategy.is_warm(host, target, seen.containers):
+        plan.lines.append(f"{target.id} still runs ({target.slot}): a switch of the proxy, no request is to fail.")
+    elif decision.change and strategy.name == "blue_green":
+        plan.lines.append(f"{target.id} would be started beside the current release first, from images on this host.")
+    elif decision.change:
+        plan.lines.append(f"The app is away while {target.id} boots (strategy recreate: {why}).")
+    plan.lines += verdict.verdict(host, leaving, target).sentences
+    plan.lines += [f"Drift: {text}." for text in (*seen.drift, *_proxy.problems(host))]
     return plan
-
-
-def schema_notes(leaving: t.Optional[Release], target: Release) -> t.List[str]:
-    """Say what the labels of the images tell about the schema: a rollback neither migrates nor restores."""
-    if leaving is None or leaving.id == target.id:
-        return []
-    notes = []
-    for service, migration in sorted(leaving.migrations.items()):
-        if migration == "compatible":
-            notes.append(
-                f"{service} of {leaving.id} declares a compatible migration: the older code may run on its schema."
-            )
-        else:
-            notes.append(
-                f"{service} of {leaving.id} declares a migration that is {migration}: "
-                "if it was run, the older code cannot live with the schema, and a rollback does not "
-                "restore the database."
-            )
-    return notes

@@ -17,6 +17,11 @@ from pathlib import Path
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _names, _states
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 
+#: The slots: the app's own Compose project, and the two colours beside it.
+OWN = "own"
+BLUE = "blue"
+GREEN = "green"
+
 
 @dataclass(frozen=True)
 class Image:
@@ -56,6 +61,12 @@ class Release:
     #: Counts how often anything became current on this host; the newest has the highest. No clock is asked.
     live_number: int = 0
     was_confirmed: bool = False
+    #: The slot that it was started in last.
+    slot: str = OWN
+    #: Whether its containers were started from its record. Those of release zero were there before.
+    started: bool = False
+    #: The backup that was made, or found fresh, before it was deployed.
+    backup: t.Optional[str] = None
     history: t.List[t.Dict[str, t.Any]] = field(default_factory=list)
 
     @property
@@ -81,6 +92,7 @@ class Release:
             "id": self.id,
             "version": self.version,
             "state": self.state,
+            "slot": self.slot,
             "images": {name: image.pin for name, image in sorted(self.images.items())},
             "image_ids": {name: image.image_id for name, image in sorted(self.images.items())},
             "operator": self.operator,

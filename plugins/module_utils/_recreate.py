@@ -12,13 +12,13 @@ but for the proxy's graceful reload: it may have resolved the old containers' ad
 
 from __future__ import annotations
 
-import os
 import re
 import typing as t
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _start
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._proxy import reload_proxy
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _proxy, _start
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, of_release
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import OWN, Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._verify import model_of, verify
 
@@ -29,55 +29,42 @@ _LEFTOVER = re.compile(r"[0-9a-f]{12}_.+")
 class Recreate:
     """Strategy ``recreate``."""
 
-    def switch(self, session: Session, release: Release) -> str:
-        """Make the switched services run *release*; return what was proven."""
+    name = "recreate"
+
+    def is_warm(self, _host: Host, _release: Release, _containers: t.Sequence[Container]) -> bool:
+        """Return false: there is one place for a release, and another one is in it."""
+        return False
+
+    def start(self, _session: Session, release: Release) -> None:
+        """Do nothing but say where it will run: it cannot be started beside the one that runs."""
+        release.slot = OWN
+
+    def switch(self, session: Session, release: Release, containers: t.Sequence[Container]) -> str:
+        """Make the switched services run *release*; return what was proven. *containers* are those of before."""
         host = session.host
         model = model_of(session, release)
-        before = host.docker.containers(host.app.project)
-        env = _compose.current_only_env(host.app, before)
-        self._clear_leftovers(session, release)
+        env = _compose.current_only_env(host.app, containers)
+        release.slot, release.started = OWN, True
+        self._clear_leftovers(session, release, containers)
         with session.step("start", release=release.id):
-            self._up(session, release, env)
-            _start.wait_healthy(host, release, model, session.require, {c.id: c.restarts for c in before})
+            file = host.releases.compose_file(release.id)
+            _start.compose_up(session, file, host.app.project, sorted(release.images), env)
+            _start.wait_healthy(host, release, model, session.require, {c.id: c.restarts for c in containers})
         with session.step("reload_proxy", release=release.id):
-            reload_proxy(session)
+            if _proxy.managed(host) is None:
+                _proxy.reload_proxy(session)
+            else:
+                # What ran in a colour before is left by this.
+                live = host.live_slot()
+                _proxy.prepare(session, OWN, live if live != OWN else None)
+                _proxy.point_at(session, OWN, host.docker.containers(host.app.project))
         with session.step("verify", release=release.id):
             return verify(session, release, model)
 
-    def _clear_leftovers(self, session: Session, release: Release) -> None:
-        host = session.host
+    def _clear_leftovers(self, session: Session, release: Release, containers: t.Sequence[Container]) -> None:
         stale = [
-            c
-            for c in host.docker.containers(host.app.project)
-            if c.service in release.images and (_LEFTOVER.fullmatch(c.name) or c.status in ("dead", "created"))
+            c for c in of_release(release, containers) if _LEFTOVER.fullmatch(c.name) or c.status in ("dead", "created")
         ]
         if stale:
             with session.step("clear_leftovers", containers=[c.name for c in stale]):
-                host.docker.remove([c.id for c in stale])
-
-    def _up(self, session: Session, release: Release, env: t.Mapping[str, str]) -> None:
-        host = session.host
-        host.docker.run(
-            "compose",
-            "--project-name",
-            host.app.project,
-            "--project-directory",
-            str(host.app.app_dir),
-            "--file",
-            str(host.releases.compose_file(release.id)),
-            # The file is whole; whatever became of the app's .env meanwhile does not matter.
-            "--env-file",
-            os.devnull,
-            "up",
-            "--detach",
-            "--no-deps",
-            "--no-build",
-            "--pull",
-            "never",
-            "--timeout",
-            str(host.app.stop_timeout),
-            *sorted(release.images),
-            env=env,
-            timeout=host.app.start_timeout + host.app.stop_timeout + 30,
-            mutates=True,
-        )
+                session.host.docker.remove([c.id for c in stale])

@@ -12,12 +12,20 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _states
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import verdict
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Observation
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Observation, observe
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release, Releases
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._switch import back
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._verify import model_of, verify
+
+#: How a release became current that must not be rolled back from by repeating the command.
+_ARRIVED_BACK = {
+    "rollback": "rolled back",
+    "revert": "switched back automatically",
+    "switch_back": "switched back on the host",
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ def decide(releases: Releases, seen: Observation, requested: t.Optional[str]) ->
     if requested:
         return _to_requested(releases, seen, requested)
     unfinished = seen.unfinished
-    if unfinished is not None and unfinished.get("action") in ("rollback", "revert"):
+    if unfinished is not None and unfinished.get("action") in ("rollback", "revert", "switch_back"):
         target = releases.find(unfinished.get("release"))
         if target is not None:
             source = releases.find(unfinished.get("came_from"))
@@ -59,8 +67,8 @@ def decide(releases: Releases, seen: Observation, requested: t.Optional[str]) ->
         return Decision(
             target, source, True, f"The deploy of {seen.attempted} was never finished; back to {target.id}."
         )
-    if current is not None and current.arrived_by in ("rollback", "revert"):
-        done = "rolled back" if current.arrived_by == "rollback" else "switched back automatically"
+    if current is not None and current.arrived_by in _ARRIVED_BACK:
+        done = _ARRIVED_BACK[current.arrived_by]
         if not seen.drift:
             why = f"Already {done} from {current.came_from} to {current.id}; going further back needs -e release=ID."
             return Decision(current, None, False, why)
@@ -98,7 +106,7 @@ def _before_attempt(releases: Releases, seen: Observation) -> Release:
     return releases.require_rollback_target(excluding=[seen.attempted] if seen.attempted else [])
 
 
-def roll_back(session: Session, decision: Decision) -> str:
+def roll_back(session: Session, decision: Decision, seen: Observation) -> str:
     """Carry out a decision; return what was proven. Where nothing is to be changed, that is all that is done."""
     target, source = decision.target, decision.source
     if not decision.change:
@@ -106,4 +114,22 @@ def roll_back(session: Session, decision: Decision) -> str:
     # Going forward again, by the ID of a newer release, does not make the older one a bad one.
     forward_again = decision.requested and source is not None and target.id > source.id
     why = session.run.reason or "rollback"
-    return back(session, target, source, by="rollback", why=why, source_good=forward_again)
+    return back(session, target, source, by="rollback", why=why, source_good=forward_again, containers=seen.containers)
+
+
+def restored(session: Session, found: verdict.Verdict, seen: Observation) -> Observation:
+    """Restore the database to what the target release knew, and return what is there afterwards.
+
+    What writes to it is stopped just before the swap: the app is away until the target is switched to.
+    """
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import restore
+
+    host = session.host
+    writers = [c.id for c in seen.containers if c.service in host.app.services and c.running]
+
+    def before_swap() -> None:
+        host.docker.stop(writers, timeout=host.app.stop_timeout)
+
+    for text in restore.restore_for(session, found, before_swap=before_swap):
+        session.note(text)
+    return observe(host)

@@ -8,13 +8,16 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
+from pathlib import Path
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, of_release
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import OWN, Release
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 
 _POLL = 0.2
 #: Restarts after which a container counts as crash-looping.
@@ -29,23 +32,28 @@ def wait_healthy(
     model: _compose.Model,
     still_ours: t.Callable[[], None],
     earlier_restarts: t.Optional[t.Mapping[str, int]] = None,
-) -> None:
-    """Return when every switched service runs *release* in full and healthy, or raise with the reason and the logs.
+    services: t.Optional[t.Collection[str]] = None,
+) -> t.List[Container]:
+    """Return the containers when every switched service runs *release* in full and healthy, or raise with the logs.
 
     *still_ours* is called at every look and raises when somebody else has taken over. *earlier_restarts* has the
-    restarts, by container ID, of containers that an earlier try left: only what they do from now on counts.
+    restarts, by container ID, of containers that an earlier try left: only what they do from now on counts. Only
+    *services* are waited for where they are given.
     """
     clock = host.clock
+    wanted_services = release.images if services is None else services
     end = clock.steady() + host.app.start_timeout
     steady_since: t.Optional[float] = None
     restarts = 0
     while True:
         still_ours()
-        containers = [c for c in host.docker.containers(host.app.project) if c.service in release.images]
+        everything = host.docker.containers(host.app.project)
+        containers = [c for c in of_release(release, everything) if c.service in wanted_services]
         for container in containers:
             _give_up_on(host, container, (earlier_restarts or {}).get(container.id, 0))
         waiting = [_waiting_for(c) for c in containers if _waiting_for(c)]
-        for service, image in release.images.items():
+        for service in sorted(wanted_services):
+            image = release.images[service]
             up = [c for c in containers if c.service == service and c.running and c.image_id == image.image_id]
             wanted = _compose.replicas(model, service)
             if len(up) != wanted:
@@ -56,7 +64,7 @@ def wait_healthy(
             before, restarts = restarts, sum(c.restarts for c in containers)
             steady_since = steady_since if steady_since is not None and restarts == before else now
             if all(c.health for c in containers) or now - steady_since >= _SETTLE:
-                return
+                return everything
         else:
             steady_since = None
         if now >= end:
@@ -68,6 +76,35 @@ def wait_healthy(
         clock.sleep(_POLL)
 
 
+def compose_up(session: Session, file: Path, project: str, services: t.Sequence[str], env: t.Mapping[str, str]) -> None:
+    """Let Compose start *services* of a release's file as containers of *project*, and return without waiting."""
+    app = session.host.app
+    session.host.docker.run(
+        "compose",
+        "--project-name",
+        project,
+        "--project-directory",
+        str(app.app_dir),
+        "--file",
+        str(file),
+        # The file is whole; whatever became of the app's .env meanwhile does not matter.
+        "--env-file",
+        os.devnull,
+        "up",
+        "--detach",
+        "--no-deps",
+        "--no-build",
+        "--pull",
+        "never",
+        "--timeout",
+        str(app.stop_timeout),
+        *services,
+        env=env,
+        timeout=app.start_timeout + app.stop_timeout + 30,
+        mutates=True,
+    )
+
+
 def settle(
     host: Host, services: t.Collection[str], timeout: float, still_ours: t.Callable[[], None]
 ) -> t.List[Container]:
@@ -75,7 +112,7 @@ def settle(
     end = host.clock.steady() + timeout
     while True:
         still_ours()
-        containers = [c for c in host.docker.containers(host.app.project) if c.service in services]
+        containers = [c for c in host.docker.containers(host.app.project) if c.slot == OWN and c.service in services]
         if host.clock.steady() >= end or not any(c.running and c.health == "starting" for c in containers):
             return containers
         host.clock.sleep(_POLL)

@@ -10,11 +10,46 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _images, _states
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
+    _compose,
+    _images,
+    _proxy,
+    _slots,
+    _states,
+    _timers,
+)
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._blue_green import BlueGreen
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import stamp
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import verdict
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._recreate import Recreate
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
+
+#: How one release takes over from another.
+Strategy = t.Union[BlueGreen, Recreate]
+
+
+def choose(host: Host, model: t.Optional[_compose.Model]) -> t.Tuple[Strategy, t.Optional[str]]:
+    """Return the strategy for a release of that model; and why it is not the better one, where it is not."""
+    asked = host.app.strategy
+    if asked == Recreate.name:
+        return Recreate(), "hotfix_strategy is recreate"
+    cannot = "; ".join(_slots.obstacles(model, host.app.services)) if model else ""
+    if _proxy.managed(host) is None:
+        cannot = "the proxy is not under management (playbooks/proxy.yml)"
+    if cannot and asked == BlueGreen.name:
+        raise BadInputError(
+            f"Strategy blue_green is not possible: {cannot}.",
+            next_step="bring the proxy under management (playbooks/proxy.yml), or set hotfix_strategy: auto.",
+        )
+    return (Recreate(), cannot) if cannot else (BlueGreen(), None)
+
+
+def _strategy(host: Host, release: Release) -> Strategy:
+    return choose(host, _compose.load(host.releases.compose_file(release.id)))[0]
 
 
 def enter(session: Session, release: Release, state: str, why: str) -> None:
@@ -31,13 +66,29 @@ def leave(session: Session, release: Release, *, why: str, good: bool = False) -
     session.host.releases.save(release)
 
 
+def start(session: Session, release: Release) -> str:
+    """Start a prepared release where users do not see it; return what was done, in words."""
+    strategy = _strategy(session.host, release)
+    strategy.start(session, release)
+    if strategy.name == Recreate.name:
+        return "it cannot be started beside the one that runs (strategy recreate)"
+    return f"it runs healthy as {release.slot}; users have seen nothing yet"
+
+
 def forward(session: Session, release: Release, *, why: str) -> str:
     """Switch to a prepared release, and make it current; return what was proven."""
     host = session.host
     current = host.releases.current()
     came_from = current.id if current else None
+    strategy = _strategy(host, release)
+    # It was started by an earlier task; what a reboot or a crash undid meanwhile is done again.
+    strategy.start(session, release)
+    containers = host.docker.containers(host.app.project)
     with session.step("switch", release=release.id, came_from=came_from):
-        proven = Recreate().switch(session, release)
+        if current is not None:
+            found = verdict.verdict(host, release, current)
+            _timers.arm(session, release, current, possible=found.compatible)
+        proven = strategy.switch(session, release, containers)
         session.require()
         enter(session, release, _states.LIVE, why)
         host.releases.make_current(release, by="deploy", came_from=came_from)
@@ -45,21 +96,35 @@ def forward(session: Session, release: Release, *, why: str) -> str:
 
 
 def back(
-    session: Session, target: Release, source: t.Optional[Release], *, by: str, why: str, source_good: bool = False
+    session: Session,
+    target: Release,
+    source: t.Optional[Release],
+    *,
+    by: str,
+    why: str,
+    source_good: bool = False,
+    containers: t.Optional[t.Sequence[Container]] = None,
 ) -> str:
     """Switch back to a release that was live before, and make it current; return what was proven.
 
     *source* is recorded as left before anything is switched, so that nothing automatic returns to it, whatever
-    happens in between.
+    happens in between. *containers* are those of the app, if they were just looked at.
     """
     host = session.host
-    with session.step("images", release=target.id):
-        _images.restore(host, target)
-        _images.keep(host, target)
+    strategy = _strategy(host, target)
+    if containers is None:
+        containers = host.docker.containers(host.app.project)
+    if not strategy.is_warm(host, target, containers):
+        with session.step("images", release=target.id):
+            _images.restore(host, target)
+            _images.keep(host, target)
+        strategy.start(session, target)
+        containers = host.docker.containers(host.app.project)
     with session.step("switch", release=target.id, came_from=source.id if source else None):
+        never_live = source is not None and source.state in (_states.PREPARING, _states.PREPARED)
         if source is not None and source.id != target.id:
             leave(session, source, why=f"{by} to {target.id}", good=source_good)
-        proven = Recreate().switch(session, target)
+        proven = strategy.switch(session, target, containers)
         session.require()
         if target.state in (_states.SUPERSEDED, _states.VOIDED):
             enter(session, target, _states.LIVE, why)
@@ -67,4 +132,18 @@ def back(
             enter(session, target, _states.CONFIRMED, f"verified after the {by}")
         came_from = source.id if source and source.id != target.id else target.came_from
         host.releases.make_current(target, by=by, came_from=came_from)
+        _timers.disarm(session)
+        _timers.render_switch_back(session, target, host.releases.last_known_good(excluding=[target.id]))
+        if source is not None and source.id != target.id:
+            retire(session, source, after=0.0 if never_live else host.app.warm_for if source_good else 0.0)
     return proven
+
+
+def retire(session: Session, release: Release, *, after: float) -> None:
+    """Have the slot of a release that was left stopped after *after* seconds, but not before it has drained."""
+    host = session.host
+    live = host.live_slot()
+    if release.slot == live:
+        return
+    was_live = release.live_number > 0
+    _timers.cool(session, release.slot, release.id, max(after, host.app.drain_timeout if was_live else 0.0))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _health
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import runs
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import of_release, runs
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 
@@ -31,7 +31,16 @@ def verify(session: Session, release: Release, model: _compose.Model) -> str:
     health = host.app.health
     if health is None:
         return "its containers run; whether the app answers was not looked at (hotfix_health is not set)"
-    answer = _health.wait(health, host.clock, session.require)
+    ours = of_release(release, containers)
+
+    def is_ours(answer: _health.Answer) -> bool:
+        return any(c.id.startswith(str(answer.instance)) or c.name == answer.instance for c in ours)
+
+    def accept(answer: _health.Answer) -> bool:
+        # Right after a reload the proxy's old workers may still take a connection.
+        return not (health and health.instance_header and answer.instance) or is_ours(answer)
+
+    answer = _health.wait(health, host.clock, session.require, accept=accept)
     if answer.problem is not None:
         looked = "The app is not healthy through the proxy" if answer.answered else "Nothing answered through the proxy"
         raise HotfixError(f"{looked}: {answer.problem}.", next_step="look at the proxy's and the app's logs.")
@@ -43,8 +52,7 @@ def verify(session: Session, release: Release, model: _compose.Model) -> str:
             "cannot be told.",
             next_step="correct hotfix_health.instance_header, or leave it out.",
         )
-    ours = [c for c in containers if c.service in release.images]
-    if not any(c.id.startswith(answer.instance) or c.name == answer.instance for c in ours):
+    if not is_ours(answer):
         raise HotfixError(
             f"Another container answers than those of release {release.id}: {answer.instance}.",
             next_step="check where the proxy sends its traffic.",

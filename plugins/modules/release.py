@@ -37,18 +37,23 @@ options:
     description:
       - V(adopted) records what runs now as release zero, and touches no container.
       - V(prepared) pulls O(version), pins its images and snapshots the configuration; users see nothing.
-      - V(live) switches to O(release) and verifies it.
-      - V(confirmed) settles O(release) as known good, and gives the lease back.
+      - V(migrated) backs the database up and migrates it to O(release), where a database is declared.
+      - V(started) starts O(release) beside the one that runs and checks it there, where the strategy can; users see
+        nothing.
+      - V(live) switches to O(release) and verifies it. Unless it is confirmed in time, the host goes back by itself.
+      - V(unconfirmed) leaves O(release), which is live, to be confirmed in time, and gives the lease back.
+      - V(confirmed) settles O(release), or the current one, as known good, and gives the lease back.
       - V(reverted) undoes the deploy of O(release), however far it came, and gives the lease back.
       - V(rolled_back) goes back to O(release), or to the last known good release.
     type: str
     required: true
-    choices: [adopted, prepared, live, confirmed, reverted, rolled_back]
+    choices: [adopted, prepared, migrated, started, live, unconfirmed, confirmed, reverted, rolled_back]
   version:
     description: The tag of the images to deploy. Required with O(state=prepared).
     type: str
   release:
-    description: ID of a release. Required with O(state=live) and O(state=confirmed).
+    description: ID of a release. Required with O(state=migrated), O(state=started),
+      O(state=live) and O(state=unconfirmed).
     type: str
   run:
     description: Identifies the run. The tasks of one run share it, and with it the lease.
@@ -74,6 +79,22 @@ options:
     description: Of how many good releases the images are kept on the host, besides the current one.
     type: int
     default: 5
+  backup_skip_reason:
+    description: Why a deploy goes without a verified backup. Without a reason it is refused.
+    type: str
+  migration_reason:
+    description:
+      - Why a release is deployed whose migration is incompatible with the code that runs, or not declared.
+      - Without a reason it is refused.
+    type: str
+  restore:
+    description:
+      - Confirms that a rollback restores the database, and loses everything since that time.
+      - The time is the one that the refused rollback names.
+    type: str
+  schema_ignored_reason:
+    description: Why a rollback leaves a database as it is that the older code cannot live with.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -196,20 +217,34 @@ def main() -> None:
             "takeover": {"type": "bool", "default": False},
             "min_free_mb": {"type": "int", "default": 1024},
             "keep_releases": {"type": "int", "default": 5},
+            "backup_skip_reason": {"type": "str"},
+            "migration_reason": {"type": "str"},
+            "restore": {"type": "str"},
+            "schema_ignored_reason": {"type": "str"},
         },
         required_if=[
             ("state", "prepared", ["version"]),
+            ("state", "migrated", ["release"]),
+            ("state", "started", ["release"]),
             ("state", "live", ["release"]),
-            ("state", "confirmed", ["release"]),
+            ("state", "unconfirmed", ["release"]),
         ],
         supports_check_mode=True,
     )
     params = module.params
     wanted = Wanted(
-        params["state"], params["version"], params["release"], params["min_free_mb"], params["keep_releases"]
+        params["state"],
+        params["version"],
+        params["release"],
+        params["min_free_mb"],
+        params["keep_releases"],
+        params["backup_skip_reason"],
+        params["migration_reason"],
+        params["restore"],
+        params["schema_ignored_reason"],
     )
     try:
-        host = host_of(module)
+        host = host_of(module, in_a_hurry=wanted.state == "rolled_back")
         if module.check_mode:
             result = check(host, wanted)
         else:

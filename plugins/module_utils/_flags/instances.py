@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import (
     ONEOFF_LABEL,
-    PROJECT_LABEL,
+    PLAIN_SERVICE_LABEL,
     SERVICE_LABEL,
     Docker,
 )
@@ -34,6 +34,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire impo
 
 #: A container in one of these states may evaluate the flag, now or in a moment.
 _ALIVE = ("running", "paused", "restarting")
+_T = t.TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,10 @@ class Containers:
         for raw in self._look() if looked is None else looked:
             labels = raw["Config"].get("Labels") or {}
             one_off = labels.get(ONEOFF_LABEL) == "True"
-            if labels.get(SERVICE_LABEL) in services and not one_off and raw["State"]["Status"] in _ALIVE:
-                found.append(self._instance(raw, labels[SERVICE_LABEL], port))
+            # A release that is kept warm evaluates flags as well: users are sent back to it at any time.
+            service = str(labels.get(PLAIN_SERVICE_LABEL) or labels.get(SERVICE_LABEL) or "")
+            if service in services and not one_off and raw["State"]["Status"] in _ALIVE:
+                found.append(self._instance(raw, service, port))
         return sorted(found, key=lambda one: one.name)
 
     def first(self, services: t.Sequence[str], port: int) -> t.List[Instance]:
@@ -87,8 +90,7 @@ class Containers:
         self._docker.run("restart", "--time", "10", instance.id, timeout=timeout + 15.0, mutates=True)
 
     def _list(self) -> t.List[str]:
-        # All of the project at once: two filters for a label would both have to fit.
-        return self._run("ps", "--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={self._project}").split()
+        return self._told(lambda: self._docker.container_ids(self._project, timeout=20.0))
 
     def _look(self) -> t.List[t.Dict[str, t.Any]]:
         if self._ids:
@@ -108,8 +110,11 @@ class Containers:
         return found
 
     def _run(self, *arguments: str) -> str:
+        return self._told(lambda: self._docker.run(*arguments, timeout=20.0))
+
+    def _told(self, ask_engine: t.Callable[[], _T]) -> _T:
         try:
-            return self._docker.run(*arguments, timeout=20.0)
+            return ask_engine()
         except CommandError as exc:
             if "permission denied" in exc.output.lower():
                 raise HotfixError(

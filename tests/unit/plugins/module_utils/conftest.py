@@ -94,6 +94,7 @@ class FakeRunner:
 
     def __init__(self) -> None:
         self.containers: t.List[t.Dict[str, t.Any]] = []
+        self.made = 0
         self.images: t.Dict[str, t.Dict[str, t.Any]] = {}
         self.logs: t.Dict[str, t.Tuple[str, str]] = {}
         self.answers: t.Dict[t.Tuple[str, ...], t.Any] = {}
@@ -111,9 +112,10 @@ class FakeRunner:
         stdin: t.Optional[str] = None,
         env: t.Optional[t.Mapping[str, str]] = None,
         pass_fds: t.Sequence[int] = (),
+        stdin_file: t.Optional[Path] = None,
+        stdout_file: t.Optional[Path] = None,
     ) -> Answer:
-        assert arguments[0] == "docker"
-        words = tuple(arguments[1:])
+        words = tuple(arguments[1:]) if arguments[0] == "docker" else tuple(arguments)
         self.calls.append(words)
         self.timeouts.append(timeout)
         self.descriptors.append(tuple(pass_fds))
@@ -128,7 +130,11 @@ class FakeRunner:
 
     def _engine(self, words: t.Sequence[str]) -> Answer:
         if words[0] == "ps":
-            return 0, "".join(c["Id"] + "\n" for c in self.containers), ""
+            if "pangeafate.hotfix.keeps" in words[-1]:
+                keepers = [c for c in self.containers if "pangeafate.hotfix.keeps" in c["Config"]["Labels"]]
+                return 0, "".join(c["Id"] + "\n" for c in keepers), ""
+            project = " app" if "pangeafate.hotfix.app" in words[-1] else ""
+            return 0, "".join(c["Id"] + project + "\n" for c in self.containers), ""
         if words[:3] == ("inspect", "--type", "container"):
             found = [c for c in self.containers if c["Id"] in words[3:]]
             if "--format" in words:
@@ -146,7 +152,9 @@ class FakeRunner:
 
     def add(self, service: str, **state: t.Any) -> t.Dict[str, t.Any]:
         """Add a container, healthy and running unless told otherwise."""
-        number = len(self.containers) + 1
+        # No two containers ever have the same ID, though some may be gone.
+        self.made += 1
+        number = self.made
         health = state.pop("health", "healthy")
         said = state.pop("said", "")
         container: t.Dict[str, t.Any] = {
@@ -200,6 +208,19 @@ def params(tmp_path: Path) -> t.Dict[str, t.Any]:
         "registry": None,
         "registry_username": None,
         "registry_password": None,
+        "strategy": "auto",
+        "proxy_config": None,
+        "assets": None,
+        "warm_for": 900.0,
+        "confirm_within": 300.0,
+        "unconfirmed": "revert",
+        "database": {},
+        "host_name": None,
+        "migration": None,
+        "backup_max_age": 600.0,
+        "backup_keep": 5,
+        "checks": [],
+        "check_secrets": None,
     }
 
 

@@ -144,8 +144,8 @@ def test_pinned_runs_these_images_and_pulls_and_builds_nothing() -> None:
 
 def test_the_hash_is_of_content_not_of_order() -> None:
     turned = {"services": dict(reversed(list(MODEL["services"].items()))), "name": "app"}
-    assert _compose.content_hash(turned) == _compose.content_hash(MODEL)
-    assert _compose.content_hash(_compose.pinned(MODEL, PINS)) != _compose.content_hash(MODEL)
+    assert _compose.content_hash(turned, PINS) == _compose.content_hash(MODEL, PINS)
+    assert _compose.content_hash(_compose.pinned(MODEL, PINS), PINS) != _compose.content_hash(MODEL, PINS)
 
 
 def test_what_is_written_is_read_back_labelled_and_private(tmp_path) -> None:

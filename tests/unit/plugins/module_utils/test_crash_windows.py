@@ -14,7 +14,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _proxy
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Docker
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, observe
@@ -46,7 +46,7 @@ class Killer:
 class World:
     """A host with one service, its engine, and the commands of an operator."""
 
-    def __init__(self, runner: t.Any, params: t.Dict[str, t.Any], clock: t.Any, killer: Killer) -> None:
+    def __init__(self, runner: t.Any, params: t.Dict[str, t.Any], clock: t.Any, killer: Killer, strategy: str) -> None:
         self._runner, self._params, self._clock, self._killer = runner, params, clock, killer
         self._runs = 0
         self.unhealthy: t.Set[str] = set()
@@ -63,7 +63,34 @@ class World:
                 runner.images[name] = image
         runner.answers[("compose",)] = self._compose
         runner.answers[("info",)] = (0, str(app_dir), "")
+        runner.answers[("rm",)] = self._remove
+        runner.answers[("stop",)] = self._stop
         runner.add("backend", image="sha256:v1", labels={"com.docker.compose.config-hash": "h"})
+        if strategy == "blue_green":
+            self._manage_proxy()
+
+    def _manage_proxy(self) -> None:
+        self._runner.add("nginx", image="sha256:nginx")
+        self._runner.answers[("exec",)] = (0, "hotfix:reloaded", "")
+        host = self.host()
+        (_proxy.folder(host)).mkdir()
+        (host.app.app_dir / "nginx.conf").write_text("include /etc/nginx/hotfix/live/upstreams.conf;")
+        managed = _proxy.Managed("nginx.conf", (("backend", 8081),), (), None)
+        _files.write_json(_proxy.record_file(host), managed.as_json())
+        _proxy.write_slot(host, managed, "own", None)
+        _files.replace_symlink(_proxy.folder(host) / "live", "own")
+
+    def _remove(self, words: t.Sequence[str]) -> t.Tuple[int, str, str]:
+        self._killer.act()
+        self._runner.containers[:] = [c for c in self._runner.containers if c["Id"] not in words]
+        return 0, "", ""
+
+    def _stop(self, words: t.Sequence[str]) -> t.Tuple[int, str, str]:
+        self._killer.act()
+        for container in self._runner.containers:
+            if container["Id"] in words:
+                container["State"]["Status"] = "exited"
+        return 0, "", ""
 
     def host(self) -> Host:
         return Host(app_from(self._params), Docker(self._runner), self._clock)
@@ -72,15 +99,24 @@ class World:
         if "--hash" in words:
             return 0, "backend h\n", ""
         if "config" in words:
-            return 0, json.dumps({"services": {"backend": {"image": f"{REPOSITORY}:v1", "environment": {}}}}), ""
+            nginx = {"nginx": {"image": "nginx:1"}} if self._params["proxy_service"] else {}
+            backend_model = {"image": f"{REPOSITORY}:v1", "environment": {}}
+            return 0, json.dumps({"services": {"backend": backend_model, **nginx}}), ""
         self._killer.act()
         with open(words[list(words).index("--file") + 1], encoding="utf-8") as handle:
             model = json.loads("".join(line for line in handle if not line.startswith("#")))
-        backend = model["services"]["backend"]
+        service = words[-1]
+        backend = model["services"][service]
         version = backend["image"].rpartition(":")[2]
-        self._runner.containers.clear()
+        slot = backend["labels"].get("pangeafate.hotfix.slot")
+        self._runner.containers[:] = [
+            c
+            for c in self._runner.containers
+            if c["Config"]["Labels"].get("pangeafate.hotfix.slot") != slot
+            or c["Config"]["Labels"]["com.docker.compose.service"] == "nginx"
+        ]
         health = "unhealthy" if version in self.unhealthy else "healthy"
-        self._runner.add("backend", image=f"sha256:{version}", labels=backend["labels"], health=health)
+        self._runner.add(service, image=f"sha256:{version}", labels=backend["labels"], health=health)
         return 0, "", ""
 
     def do(self, state: str, **more: t.Any) -> t.Any:
@@ -100,6 +136,9 @@ class World:
         self.new_run()
         release = self.do("prepared", version=version)["release"]["id"]
         try:
+            if self.current() != version:
+                self.do("migrated", release=release)
+                self.do("started", release=release)
             self.do("live", release=release)
         except HotfixError:
             self.do("reverted", release=release)
@@ -111,7 +150,15 @@ class World:
         self.do("rolled_back")
 
     def runs(self) -> t.List[str]:
-        return [c["Image"].rpartition(":")[2] for c in self._runner.containers]
+        """Return the versions that users reach."""
+        host = self.host()
+        containers = host.docker.containers(host.app.project)
+        reached = [c for c in containers if c.slot == host.live_slot() and c.service == "backend" and c.running]
+        return [c.image_id.rpartition(":")[2] for c in reached]
+
+    def current(self) -> t.Optional[str]:
+        current = self.host().releases.current()
+        return current.version if current else None
 
     def states(self) -> t.Dict[str, str]:
         return {release.version: release.state for release in reversed(self.host().releases.all())}
@@ -144,10 +191,13 @@ def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
     return killer
 
 
-@pytest.fixture
-def world(runner: t.Any, params: t.Dict[str, t.Any], clock: t.Any, killer: Killer) -> World:
-    params.update(services={"backend": {"image": REPOSITORY}}, health=None, proxy_service=None)
-    return World(runner, params, clock, killer)
+@pytest.fixture(params=["recreate", "blue_green"])
+def world(
+    request: pytest.FixtureRequest, runner: t.Any, params: t.Dict[str, t.Any], clock: t.Any, killer: Killer
+) -> World:
+    proxy = "nginx" if request.param == "blue_green" else None
+    params.update(services={"backend": {"image": REPOSITORY}}, health=None, proxy_service=proxy)
+    return World(runner, params, clock, killer, request.param)
 
 
 def killed(killer: Killer, after: int, command: t.Callable[[], None]) -> bool:
@@ -165,25 +215,34 @@ def killed(killer: Killer, after: int, command: t.Callable[[], None]) -> bool:
 
 
 #: One more than the durable acts of an adoption, a deploy, a rollback, and a deploy that is undone.
-ADOPT, DEPLOY, ROLLBACK, FAILING = (range(count) for count in (14, 32, 20, 40))
+COUNTS = (14, 50, 36, 60)
+#: Every place is in the slow tier; the quick one has a part of them, another one for each test.
+EACH = 5
+
+
+def places(which: int, first: int = 0) -> t.List[t.Any]:
+    """Return the places to die at of one command."""
+    everywhere = range(COUNTS[which])
+    return [n if n % EACH == first or which == 0 else pytest.param(n, marks=pytest.mark.slow) for n in everywhere]
 
 
 def test_every_place_is_died_at(world: World, killer: Killer) -> None:
-    assert not killed(killer, ADOPT[-1], world.adopt)
-    assert not killed(killer, DEPLOY[-1], lambda: world.deploy("v2"))
-    assert not killed(killer, ROLLBACK[-1], world.rollback)
+    adopt, deploy, rollback, failing = (count - 1 for count in COUNTS)
+    assert not killed(killer, adopt, world.adopt)
+    assert not killed(killer, deploy, lambda: world.deploy("v2"))
+    assert not killed(killer, rollback, world.rollback)
     world.unhealthy.add("v3")
-    assert not killed(killer, FAILING[-1], lambda: world.deploy("v3"))
+    assert not killed(killer, failing, lambda: world.deploy("v3"))
 
 
-@pytest.mark.parametrize("after", ADOPT)
+@pytest.mark.parametrize("after", places(0))
 def test_adopt_then_adopt(world: World, killer: Killer, after: int) -> None:
     killed(killer, after, world.adopt)
     world.adopt()
     world.is_settled_on("v1")
 
 
-@pytest.mark.parametrize("after", DEPLOY)
+@pytest.mark.parametrize("after", places(1, 2))
 @pytest.mark.parametrize("then", ["rollback", "deploy v2", "deploy v3"])
 def test_deploy_then(world: World, killer: Killer, after: int, then: str) -> None:
     world.adopt()
@@ -211,7 +270,7 @@ def test_deploy_then(world: World, killer: Killer, after: int, then: str) -> Non
         world.is_settled_on(known_good)
 
 
-@pytest.mark.parametrize("after", ROLLBACK)
+@pytest.mark.parametrize("after", places(2, 3))
 @pytest.mark.parametrize("then", ["rollback", "deploy v3", "deploy bad"])
 def test_rollback_then(world: World, killer: Killer, after: int, then: str) -> None:
     world.adopt()
@@ -236,7 +295,7 @@ def test_rollback_then(world: World, killer: Killer, after: int, then: str) -> N
         world.is_settled_on("v1")
 
 
-@pytest.mark.parametrize("after", FAILING)
+@pytest.mark.parametrize("after", places(3, 1))
 @pytest.mark.parametrize("then", ["rollback", "deploy v2"])
 def test_a_failing_deploy_then(world: World, killer: Killer, after: int, then: str) -> None:
     world.adopt()

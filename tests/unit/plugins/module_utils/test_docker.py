@@ -99,7 +99,16 @@ def test_containers_of_a_project(docker, runner) -> None:
     )
     assert not one.running
     assert (two.service, two.health, two.running) == ("nginx", None, True)
-    assert "label=com.docker.compose.project=app" in runner.calls[0]
+    assert runner.calls[0][0] == "ps"
+
+
+def test_containers_of_its_colours_belong_to_an_app_and_those_of_others_do_not(docker, runner) -> None:
+    runner.add("backend-blue", labels={"pangeafate.hotfix.service": "backend", "pangeafate.hotfix.slot": "blue"})
+    runner.add("backend")
+    ids = [c["Id"] for c in runner.containers]
+    runner.answers[("ps",)] = (0, f"{ids[0]} app-blue app\n{ids[1]} other \n", "")
+    (found,) = docker.containers("app")
+    assert (found.service, found.slot) == ("backend", "blue")
 
 
 def test_no_containers_is_no_error(docker) -> None:
@@ -109,7 +118,7 @@ def test_no_containers_is_no_error(docker) -> None:
 def test_one_that_vanished_meanwhile_does_not_hide_the_others(docker, runner) -> None:
     runner.add("backend")
     runner.add("frontend")
-    listed = "".join(c["Id"] + "\n" for c in runner.containers)
+    listed = "".join(c["Id"] + " app\n" for c in runner.containers)
     runner.answers[("ps",)] = (0, listed, "")
     del runner.containers[0]
     assert [c.service for c in docker.containers("app")] == ["frontend"]
@@ -235,8 +244,9 @@ def test_an_image_is_kept_once(docker, runner) -> None:
 
 
 def test_keepers_of_other_images_go(docker, runner) -> None:
-    runner.add("x", image="sha256:old")
-    kept = runner.add("x", image="sha256:new")
+    label = {"pangeafate.hotfix.keeps": "app"}
+    runner.add("x", image="sha256:old", labels=label)
+    kept = runner.add("x", image="sha256:new", labels=label)
     docker.drop_keepers("app", {"sha256:new"})
     assert runner.calls[-1][:2] == ("rm", "--force")
     assert kept["Id"] not in runner.calls[-1]

@@ -180,7 +180,7 @@ def test_an_instance_that_a_deploy_starts_meanwhile_is_proven_too(fleet: t.Any) 
         listings.append(1)
         if len(listings) == 2:
             fleet.add()
-        return 0, "".join(name + "\n" for name in fleet.apps), ""
+        return 0, "".join(name + " app\n" for name in fleet.apps), ""
 
     fleet.runner.answers[("ps",)] = listed
     found = fleet.switch()
