@@ -17,7 +17,7 @@ from sandbox.hosts import wait_for
 from sandbox.keys import Keys
 from sandbox.registry import wanted_on_host
 
-VARIANTS = ("per_process_flags", "persistent_flags", "shared_database")
+VARIANTS = ("per_process_flags", "persistent_flags", "shared_database", "no_rate_limit")
 
 # The database of this host serves all in the variant `shared_database`.
 _DATABASE_HOST = "prod1"
@@ -141,6 +141,8 @@ def _env(item: Host, keys: Keys, variant: str | None) -> str:
         "ADMIN_TOKEN": keys.admin_token,
         "FLAG_STORE": "redis" if variant == "persistent_flags" else "process",
     }
+    if variant == "no_rate_limit":
+        lines["RATE_LIMIT"] = "0"
     if shared and item.name == _DATABASE_HOST:
         # On the sandbox's own network only: nothing publishes it on the machine.
         lines["POSTGRES_PUBLISH"] = "0.0.0.0:5432"

@@ -122,8 +122,8 @@ options:
     default: auto
   proxy_config:
     description:
-      - The proxy's configuration with the C(http) block, relative to O(app_dir).
-      - Without it, the file that the proxy's container has mounted as F(/etc/nginx/nginx.conf).
+      - The proxy's configuration, relative to O(app_dir).
+      - Without it, the one of the files that nginx loads which sends traffic to switched services.
     type: str
   assets:
     description:

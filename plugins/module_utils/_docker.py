@@ -15,7 +15,6 @@ import re
 import shutil
 import tempfile
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -403,6 +402,8 @@ class Docker:
         """Call *function* for all *items* at once and return the answers in order."""
         if not items:
             return []
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(max_workers=min(8, len(items))) as pool:
             return list(pool.map(function, items))
 

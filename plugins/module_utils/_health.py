@@ -8,11 +8,8 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
-import socket
-import ssl
 import time
 import typing as t
 import urllib.parse
@@ -20,6 +17,10 @@ from dataclasses import dataclass
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+
+if t.TYPE_CHECKING:
+    import socket
+    import ssl
 
 _BODY_LIMIT = 65536
 _KEYS = ("url", "address", "status", "instance_header", "ca_file", "validate_certs", "timeout")
@@ -93,6 +94,10 @@ class Answer:
 
 def ask(health: Health, timeout: float) -> Answer:
     """Make one request on a fresh connection."""
+    # Loaded when the switch is made already; it takes longer than what comes before that.
+    import http.client
+    import socket
+
     parts = urllib.parse.urlsplit(health.url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     name = str(parts.hostname)
@@ -128,6 +133,8 @@ def _target(parts: urllib.parse.SplitResult) -> str:
 
 
 def _tls(health: Health, raw: socket.socket, name: str) -> ssl.SSLSocket:
+    import ssl
+
     context = ssl.create_default_context(cafile=health.ca_file)
     if not health.validate_certs:
         context.check_hostname = False

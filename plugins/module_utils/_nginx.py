@@ -20,16 +20,18 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._nginx_files import (
+    ASSETS,
+    LIVE,
+    PREVIOUS,
+    UPSTREAMS,
+    Assets,
+    Server,
+    upstream_name,
+)
 
-#: Where the proxy sees the app's folder ``proxy/``.
-FOLDER = "/etc/nginx/hotfix"
-LIVE = f"{FOLDER}/live"
-UPSTREAMS = "upstreams.conf"
-ASSETS = "assets.conf"
 BEGIN = "# hotfix: begin"
 END = "# hotfix: end"
-#: The variable with the name of the service that has the assets of the other slot.
-PREVIOUS = "$hotfix_previous_assets"
 PREVIOUS_LOCATION = "@hotfix_previous_assets"
 GONE_LOCATION = "@hotfix_no_assets"
 #: The resolver of the engine inside of every container.
@@ -68,23 +70,6 @@ class Directive:
     inside: t.Tuple[int, int] = (0, 0)
 
 
-class Server(t.NamedTuple):
-    """A ``server`` line of an upstream of the user's own: which file of a slot stands for it, and what it said."""
-
-    file: str
-    service: str
-    port: int
-    parameters: str
-
-
-class Assets(t.NamedTuple):
-    """Which path has the files that pages of the previous release ask for, and who serves them."""
-
-    path: str
-    service: str
-    port: int
-
-
 @dataclass(frozen=True)
 class Result:
     """A configuration under management, and what must be defined for it in the folder of a slot."""
@@ -102,11 +87,6 @@ class _Change:
     upstreams: t.Set[t.Tuple[str, int]] = field(default_factory=set)
     servers: t.List[Server] = field(default_factory=list)
     notes: t.List[str] = field(default_factory=list)
-
-
-def upstream_name(service: str, port: int) -> str:
-    """Return the name of the upstream that stands for a service and its port."""
-    return f"{service}-{port}"
 
 
 # -- reading ----------------------------------------------------------------------------------------------
@@ -663,29 +643,3 @@ def _edited(text: str, edits: t.Sequence[t.Tuple[int, int, str]]) -> str:
                 new += "\n"
         text = text[:start] + new + text[end:]
     return text
-
-
-# -- the folder of a slot ---------------------------------------------------------------------------------
-
-_HEADER = "# Written for one slot of the app; a switch turns from one folder to the other. Not to be edited.\n"
-Named = t.Callable[[str], str]
-
-
-def render_upstreams(upstreams: t.Iterable[t.Tuple[str, int]], address: Named) -> str:
-    """Return ``upstreams.conf`` of a slot; *address* gives the name by which a service of it is found."""
-    blocks = [
-        f"upstream {upstream_name(service, port)} {{\n    server {address(service)}:{port};\n}}\n"
-        for service, port in upstreams
-    ]
-    return _HEADER + "".join(blocks)
-
-
-def render_server(server: Server, address: Named) -> str:
-    """Return the file of a slot that stands for a ``server`` line of an upstream of the user's own."""
-    parameters = f" {server.parameters}" if server.parameters else ""
-    return f"{_HEADER}server {address(server.service)}:{server.port}{parameters};\n"
-
-
-def render_assets(previous: t.Optional[str]) -> str:
-    """Return ``assets.conf`` of a slot: the name of the service that has the assets of the other slot."""
-    return _HEADER + (f"set {PREVIOUS} {previous};\n" if previous else "")

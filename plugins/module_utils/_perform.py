@@ -318,7 +318,9 @@ def _rolled_back(session: Session, wanted: Wanted) -> Result:
     restored = decision.change and verdict.permit(
         found, restore=wanted.restore, schema_ignored=wanted.schema_ignored_reason
     )
-    if decision.change and found.needs_restore and not restored:
+    if wanted.restore and decision.change and not restored:
+        session.note("No restore was needed: the database was left alone.")
+    elif decision.change and found.needs_restore and not restored:
         session.note(f"The schema is left as it is: {wanted.schema_ignored_reason}.")
     if decision.change:
         for text in seen.drift:

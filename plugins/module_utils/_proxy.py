@@ -20,7 +20,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _nginx, _slots
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _nginx_files, _slots
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import CommandError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import BLUE, GREEN, OWN
@@ -52,8 +52,8 @@ class Managed:
 
     config: str
     upstreams: t.Tuple[t.Tuple[str, int], ...]
-    servers: t.Tuple[_nginx.Server, ...]
-    assets: t.Optional[_nginx.Assets]
+    servers: t.Tuple[_nginx_files.Server, ...]
+    assets: t.Optional[_nginx_files.Assets]
     compose: t.Optional[str] = None
 
     def as_json(self) -> t.Dict[str, t.Any]:
@@ -73,8 +73,8 @@ class Managed:
             return cls(
                 config=str(data["config"]),
                 upstreams=tuple((str(service), int(port)) for service, port in data["upstreams"]),
-                servers=tuple(_nginx.Server(*one) for one in data["servers"]),
-                assets=_nginx.Assets(*data["assets"]) if data["assets"] else None,
+                servers=tuple(_nginx_files.Server(*one) for one in data["servers"]),
+                assets=_nginx_files.Assets(*data["assets"]) if data["assets"] else None,
                 compose=data.get("compose"),
             )
         except (TypeError, ValueError, KeyError):
@@ -118,18 +118,20 @@ def problems(host: Host) -> t.List[str]:
     slot = live_slot(host)
     if slot is None:
         found.append(f"{folder(host) / 'live'} leads to no slot")
-    elif not (folder(host) / slot / _nginx.UPSTREAMS).is_file():
-        found.append(f"{folder(host) / slot} has no {_nginx.UPSTREAMS}")
+    elif not (folder(host) / slot / _nginx_files.UPSTREAMS).is_file():
+        found.append(f"{folder(host) / slot} has no {_nginx_files.UPSTREAMS}")
     compose = host.app.app_dir / (record.compose or "")
-    if record.compose and _nginx.FOLDER not in (_read(compose) or ""):
+    if record.compose and _nginx_files.FOLDER not in (_read(compose) or ""):
         found.append(f"{compose} no longer mounts {folder(host)}: made anew, the proxy would not start")
     path = host.app.app_dir / record.config
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return [*found, f"the proxy's configuration {path} cannot be read"]
-    if f"{_nginx.LIVE}/{_nginx.UPSTREAMS}" not in text:
+    if f"{_nginx_files.LIVE}/{_nginx_files.UPSTREAMS}" not in text:
         return [*found, f"the proxy's configuration {path} no longer follows a switch"]
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils import _nginx
+
     with contextlib.suppress(HotfixError):
         direct = _nginx.names_services(text, host.app.services)
         if direct:
@@ -160,9 +162,9 @@ def write_slot(host: Host, record: Managed, slot: str, other: t.Optional[str]) -
 
     previous = _slots.address_name(record.assets.service, other or slot) if record.assets else None
     files = {
-        _nginx.UPSTREAMS: _nginx.render_upstreams(record.upstreams, address),
-        _nginx.ASSETS: _nginx.render_assets(previous),
-        **{server.file: _nginx.render_server(server, address) for server in record.servers},
+        _nginx_files.UPSTREAMS: _nginx_files.render_upstreams(record.upstreams, address),
+        _nginx_files.ASSETS: _nginx_files.render_assets(previous),
+        **{server.file: _nginx_files.render_server(server, address) for server in record.servers},
     }
     for path in (folder(host), folder(host) / slot):
         _files.make_folder(path, mode=_FOLDER_MODE)
@@ -236,7 +238,7 @@ def tell(session: Session, slot: str, containers: t.Optional[t.Sequence[Containe
 def _tell_one(host: Host, proxy: Container, slot: str) -> None:
     verdict, said = _ask(host, proxy, slot)
     if verdict == _STALE:
-        if _nginx.FOLDER in proxy.mounts:
+        if _nginx_files.FOLDER in proxy.mounts:
             raise HotfixError(
                 f"The proxy {proxy.name} does not see {folder(host)}: the folder was replaced since it was started.",
                 next_step=f"make it anew, which users notice for a moment: docker compose --project-directory "
@@ -289,8 +291,8 @@ def _ask(host: Host, proxy: Container, slot: str) -> t.Tuple[str, str]:
     # Where nothing is reloaded there is nobody to wait for.
     load = shlex.join(host.app.proxy_reload) if host.app.proxy_reload else "old="
     script = _SCRIPT.replace("@test@", test).replace("@load@", load)
-    files = [] if _nginx.FOLDER in proxy.mounts else _files_of(host, slot)
-    words = (proxy.id, "sh", "-c", script, "sh", _nginx.FOLDER, identity, slot, *files)
+    files = [] if _nginx_files.FOLDER in proxy.mounts else _files_of(host, slot)
+    words = (proxy.id, "sh", "-c", script, "sh", _nginx_files.FOLDER, identity, slot, *files)
     said = host.docker.run("exec", *words, mutates=True)
     text, _mark, verdict = said.rpartition(_SIGN)
     return verdict.strip(), " ".join(text.split())[-1000:]
@@ -305,8 +307,8 @@ def _files_of(host: Host, slot: str) -> t.List[str]:
 def copy_into(host: Host, proxies: t.Sequence[Container]) -> None:
     """Put the folder into proxies that were started before it was mounted there."""
     for proxy in proxies:
-        if _nginx.FOLDER not in proxy.mounts:
-            host.docker.run("cp", f"{folder(host)}/.", f"{proxy.id}:{_nginx.FOLDER}", mutates=True)
+        if _nginx_files.FOLDER not in proxy.mounts:
+            host.docker.run("cp", f"{folder(host)}/.", f"{proxy.id}:{_nginx_files.FOLDER}", mutates=True)
 
 
 def reload_proxy(session: Session) -> None:

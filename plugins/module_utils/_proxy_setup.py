@@ -27,6 +27,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
     _files,
     _health,
     _nginx,
+    _nginx_files,
     _proxy,
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
@@ -182,7 +183,7 @@ def _plan(host: Host) -> Plan:
     _require_running(host, proxies)
     seen = _seen(host, proxies[0])
     config, text, others = _configuration(host, seen)
-    assets = _nginx.Assets(app.assets.path, app.assets.service, app.assets.port) if app.assets else None
+    assets = _nginx_files.Assets(app.assets.path, app.assets.service, app.assets.port) if app.assets else None
     made = _nginx.manage(text, app.services, assets, others)
     compose = Path(os.path.realpath(str(_compose.source(app))))
     compose_text = compose.read_text(encoding="utf-8")
@@ -267,7 +268,7 @@ def _seen(host: Host, proxy: Container) -> _Seen:
 def _configuration(host: Host, seen: _Seen) -> t.Tuple[Path, str, t.Dict[str, str]]:
     """Return the one file of the configuration that sends traffic to switched services, its text, and the others."""
     app = host.app
-    files = {path: text for path, text in seen.files.items() if not path.startswith(_nginx.FOLDER + "/")}
+    files = {path: text for path, text in seen.files.items() if not path.startswith(_nginx_files.FOLDER + "/")}
     naming = {path: text for path, text in files.items() if _nginx.concerns(text, app.services)}
     on_host = {path: seen.on_host(path) for path in naming}
     if app.proxy_config:
@@ -309,7 +310,7 @@ def _configuration(host: Host, seen: _Seen) -> t.Tuple[Path, str, t.Dict[str, st
             next_step=f"restart the proxy when a moment without it does no harm: docker compose "
             f"--project-directory {app.app_dir} restart {app.proxy_service}",
         )
-    if seen.read_only and _nginx.FOLDER not in seen.mounts:
+    if seen.read_only and _nginx_files.FOLDER not in seen.mounts:
         raise BadInputError(
             "The proxy's container is read-only and does not have the folder of the switch mounted.",
             next_step=f"add '- {_mount(host, _compose.source(app))}' to its volumes, create {_proxy.folder(host)}, and "
@@ -324,7 +325,7 @@ def _configuration(host: Host, seen: _Seen) -> t.Tuple[Path, str, t.Dict[str, st
 def _mount(host: Host, compose: Path) -> str:
     # A relative path counts from the file, or from the project's folder where the two differ.
     here = "./proxy" if compose.parent == Path(os.path.realpath(str(host.app.app_dir))) else str(_proxy.folder(host))
-    return f"{here}:{_nginx.FOLDER}:ro"
+    return f"{here}:{_nginx_files.FOLDER}:ro"
 
 
 def _with_mount(host: Host, compose: Path, text: str) -> str:
@@ -335,7 +336,7 @@ def _with_mount(host: Host, compose: Path, text: str) -> str:
         source = os.path.realpath(str(_mounted(model, service)))
         if source != os.path.realpath(str(_proxy.folder(host))):
             raise BadInputError(
-                f"{compose} mounts {source} into {service} as {_nginx.FOLDER}, not {_proxy.folder(host)}.",
+                f"{compose} mounts {source} into {service} as {_nginx_files.FOLDER}, not {_proxy.folder(host)}.",
                 next_step="correct that line.",
             )
         return text
@@ -351,7 +352,7 @@ def _with_mount(host: Host, compose: Path, text: str) -> str:
 
 def _mounted(model: _compose.Model, service: str) -> t.Optional[str]:
     for volume in model["services"][service].get("volumes") or ():
-        if isinstance(volume, dict) and volume.get("target") == _nginx.FOLDER:
+        if isinstance(volume, dict) and volume.get("target") == _nginx_files.FOLDER:
             return str(volume.get("source"))
     return None
 
@@ -366,7 +367,7 @@ def _confirmed(host: Host, old: str, new: str) -> bool:
     if _mounted(after, service) is None:
         return False
     entry = after["services"][service]
-    entry["volumes"] = [v for v in entry["volumes"] if v.get("target") != _nginx.FOLDER]
+    entry["volumes"] = [v for v in entry["volumes"] if v.get("target") != _nginx_files.FOLDER]
     if not entry["volumes"] and "volumes" not in before["services"][service]:
         del entry["volumes"]
     return after == before

@@ -191,7 +191,7 @@ def app_from(params: t.Mapping[str, t.Any]) -> App:
         backup_max_age=float(params["backup_max_age"]),
         backup_keep=int(params["backup_keep"]),
         checks=tuple(params["checks"] or ()),
-        check_secrets={str(key): str(value) for key, value in (params["check_secrets"] or {}).items()},
+        check_secrets=dict(params["check_secrets"] or {}),
     )
 
 

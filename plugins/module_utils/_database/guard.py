@@ -4,14 +4,16 @@
 
 # This module util is PRIVATE to the collection.
 
-"""What a deploy owes the database: a verified backup, a migration that the running version can live with."""
+"""What a deploy owes the database: a verified backup, a migration that the running version can live with.
+
+Every rollback comes by here, mostly to find nothing: what does the work is imported when there is some.
+"""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import backups, log, migrate, restore
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._database.postgres import Postgres
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import log
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, CommandError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image, Release
@@ -91,6 +93,8 @@ def _require_backup(host: Host, skip_reason: t.Optional[str]) -> None:
         )
     if not app.database.here:
         return
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils._database.postgres import Postgres
+
     try:
         Postgres.of(host).version()
     except CommandError as exc:
@@ -114,6 +118,8 @@ def secure(
 
     Where several hosts share one database, only the host on which it runs does it.
     """
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import backups, migrate
+
     app = session.host.app
     kind = kind_of(release.images, app, declared)
     if app.database is not None and not app.database.here:
@@ -148,17 +154,13 @@ def settle(session: Session) -> t.List[str]:
     """Bring what a killed run left of a migration or a restore into order; return it in words."""
     host = session.host
     notes = []
-    try:
-        said = restore.settle(session)
-    except HotfixError as exc:
-        session.require()
-        # Whether the app can be rescued without its database is not decided here.
-        said = f"A restore was cut off, and the database cannot be brought into order now: {exc.what}"
-    if said is not None:
-        notes.append(said)
+    if log.restore_file(host.app.app_dir).exists():
+        notes += _settle_restore(session)
     known = log.read(host.app.app_dir)
     unfinished = known.unfinished()
     if unfinished:
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import migrate
+
         # Not under the lock: what a killed run left running holds that, and ends with its container.
         with session.step("stop_migration", mutates=False, release=unfinished[-1].release):
             migrate.stop(host)
@@ -166,3 +168,15 @@ def settle(session: Session) -> t.List[str]:
             notes += [migrate.settle_unfinished(host, known, entry) for entry in unfinished]
             log.write(host.app.app_dir, known)
     return notes
+
+
+def _settle_restore(session: Session) -> t.List[str]:
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import restore
+
+    try:
+        said = restore.settle(session)
+    except HotfixError as exc:
+        session.require()
+        # Whether the app can be rescued without its database is not decided here.
+        return [f"A restore was cut off, and the database cannot be brought into order now: {exc.what}"]
+    return [said] if said is not None else []

@@ -123,6 +123,11 @@ def file(app_dir: Path) -> Path:
     return app_dir / "schema.json"
 
 
+def restore_file(app_dir: Path) -> Path:
+    """Return where a restore that was begun is written down."""
+    return app_dir / "restore.json"
+
+
 def read(app_dir: Path) -> Log:
     """Read it; nothing is known where there is none."""
     data = _files.read_json(file(app_dir))

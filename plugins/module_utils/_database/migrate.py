@@ -44,11 +44,16 @@ def migrate(
         entry = _begun(session, known, release, kind, backup)
         log.write(host.app.app_dir, known)
         session.require()
+        started = host.clock.steady()
         try:
             printed = _run(host, migration, path, slot)
         except CommandError as exc:
             stop(host)
-            raise _failed(host, known, entry, exc) from exc
+            why = explain(exc)
+            if not exc.output and host.clock.steady() - started < migration.timeout:
+                # Its exit code is that of a program that timeout(1) had to kill.
+                why = "its container was killed, by hand or for lack of memory"
+            raise _failed(host, known, entry, why) from exc
         changed = settle_entry(host, known, entry)
         log.write(host.app.app_dir, known)
     said = host.mask().text(printed.strip().replace("\n", " "))[-_OUTPUT_SHOWN:]
@@ -127,11 +132,11 @@ def settle_unfinished(host: Host, known: log.Log, entry: log.Entry) -> str:
     return f"The migration of {entry.release} was cut off, and the schema has changed or cannot be looked at."
 
 
-def _failed(host: Host, known: log.Log, entry: log.Entry, exc: CommandError) -> HotfixError:
+def _failed(host: Host, known: log.Log, entry: log.Entry, why: str) -> HotfixError:
     left = settle_unfinished(host, known, entry).replace("was cut off", "failed")
     log.write(host.app.app_dir, known)
     return HotfixError(
-        f"The migration of {entry.release} failed: {host.mask().text(explain(exc))}.",
+        f"The migration of {entry.release} failed: {host.mask().text(why)}.",
         left=left,
         next_step="mend it and deploy again; users have seen nothing of the new version.",
     )

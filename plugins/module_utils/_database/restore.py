@@ -49,7 +49,7 @@ class Intent:
 
 def file(host: Host) -> Path:
     """Return where the intent is."""
-    return host.app.app_dir / "restore.json"
+    return log.restore_file(host.app.app_dir)
 
 
 def pending(host: Host) -> t.Optional[Intent]:

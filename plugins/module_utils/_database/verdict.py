@@ -135,16 +135,11 @@ def _needs_restore(host: Host, blocking: t.Sequence[log.Entry], target: Release,
 def permit(found: Verdict, *, restore: t.Optional[str], schema_ignored: t.Optional[str]) -> bool:
     """Return whether a restore is to be carried out; raise where the operator has not said how to go on.
 
-    *restore* is the time since which everything may be lost; the backup must be of then or later.
+    *restore* is the time since which everything may be lost; the backup must be of then or later. Where no restore is
+    needed, as on a host that is there already, the word for one is no obstacle: the same command can be run again.
     """
     confirmed = _time(restore) if restore else None
     if found.compatible:
-        if confirmed is not None:
-            raise HotfixError(
-                f"No restore is needed to go back to {found.target}: the database is left alone.",
-                code="refused",
-                next_step="run this again without -e restore=….",
-            )
         return False
     if confirmed is not None and found.elsewhere:
         return True

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _nginx
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _nginx, _nginx_files
 
 from tests.integration.driver import APP, Host, fresh, play
 
@@ -212,13 +212,13 @@ def test_nginx_reads_what_becomes_of_other_configurations(adopted: Host) -> None
     script = []
     for number, text in enumerate(OTHERS.values()):
         whole = f"events {{}}\nhttp {{\n{text}\n}}\n"
-        assets = None if "http://frontend;" in text else _nginx.Assets("/assets/", "frontend", 80)
+        assets = None if "http://frontend;" in text else _nginx_files.Assets("/assets/", "frontend", 80)
         made = _nginx.manage(whole, ["backend", "frontend", "hocuspocus"], assets)
         files = {
             "nginx.conf": made.text,
-            "live/upstreams.conf": _nginx.render_upstreams(made.upstreams, lambda service: service),
-            "live/assets.conf": _nginx.render_assets("frontend"),
-            **{f"live/{one.file}": _nginx.render_server(one, lambda service: service) for one in made.servers},
+            "live/upstreams.conf": _nginx_files.render_upstreams(made.upstreams, lambda service: service),
+            "live/assets.conf": _nginx_files.render_assets("frontend"),
+            **{f"live/{one.file}": _nginx_files.render_server(one, lambda service: service) for one in made.servers},
         }
         folder = "/etc/nginx/hotfix"
         script.append(f"rm -rf {folder}; mkdir -p {folder}/live")

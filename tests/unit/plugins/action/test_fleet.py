@@ -140,6 +140,11 @@ def test_the_last_phase_counts_and_a_skipped_one_does_not() -> None:
     assert (result["outcome"], result["failed"]) == ("refused", True)
 
 
+def test_a_phase_that_failed_counts_whatever_was_registered_after_it() -> None:
+    result = outcome(after(p1={"checks": REFUSED, "live": DONE}), "checks", "live")
+    assert (result["outcome"], result["failed"]) == ("refused", True)
+
+
 @pytest.mark.parametrize(
     ("bad", "said"),
     [

@@ -102,6 +102,7 @@ class FakeRunner:
         self.timeouts: t.List[float] = []
         self.descriptors: t.List[t.Tuple[int, ...]] = []
         self.stdin: t.List[t.Optional[str]] = []
+        self.files: t.List[t.Tuple[t.Optional[Path], t.Optional[Path]]] = []
         self.environments: t.List[t.Mapping[str, str]] = []
 
     def __call__(
@@ -121,6 +122,7 @@ class FakeRunner:
         self.descriptors.append(tuple(pass_fds))
         self.stdin.append(stdin)
         self.environments.append(dict(env or {}))
+        self.files.append((stdin_file, stdout_file))
         for length in range(len(words), 0, -1):
             if words[:length] in self.answers:
                 answer = self.answers[words[:length]]

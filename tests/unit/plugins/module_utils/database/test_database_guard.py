@@ -229,10 +229,17 @@ def test_one_that_fails_half_way_is(deploy: Deploy) -> None:
     assert verdict(deploy.host, deploy.release, deploy.v1).needs_restore
 
 
-def test_one_that_takes_too_long_is_ended(deploy: Deploy) -> None:
-    deploy.does = lambda: (124, "", "")
+@pytest.mark.parametrize(
+    "seconds, code, says", [(60, 124, "did not end within 60 s"), (3, 137, "was killed, by hand or for lack of memory")]
+)
+def test_one_that_takes_too_long_is_ended(deploy: Deploy, clock: t.Any, seconds: int, code: int, says: str) -> None:
+    def does() -> t.Tuple[int, str, str]:
+        clock.advance(seconds)
+        return code, "", ""
+
+    deploy.does = does
     deploy.runner.answers[("ps", "--all", "--quiet", "--filter", "name=^app-hotfix-migrate$")] = (0, "abc\n", "")
-    with pytest.raises(HotfixError, match="did not end within 60 s"):
+    with pytest.raises(HotfixError, match=says):
         deploy.secure()
     assert ("rm", "--force", "abc") in deploy.runner.calls
 

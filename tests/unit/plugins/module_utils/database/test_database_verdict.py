@@ -189,8 +189,10 @@ NEEDS = Verdict(False, True, ["Needs it."], "v1", window_start="2026-01-02T03:04
 
 def test_a_compatible_rollback_wants_no_word() -> None:
     assert permit(Verdict(True), restore=None, schema_ignored=None) is False
-    with pytest.raises(HotfixError, match="No restore is needed"):
-        permit(Verdict(True, target="v1"), restore="2026-01-02T03:04:05Z", schema_ignored=None)
+    # Nor is one an obstacle: of several hosts, or after a kill, another may have needed it.
+    assert permit(Verdict(True), restore="2026-01-02T03:04:05Z", schema_ignored="agreed") is False
+    with pytest.raises(BadInputError):
+        permit(Verdict(True), restore="yes", schema_ignored=None)
 
 
 def test_a_restore_wants_a_word() -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _nginx
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _nginx, _nginx_files
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 
 SERVICES = ("backend", "frontend", "hocuspocus")
-ASSETS = _nginx.Assets("/assets/", "frontend", 80)
+ASSETS = _nginx_files.Assets("/assets/", "frontend", 80)
 
 PLAIN = """\
 user www-data;  # a comment; with { marks }
@@ -52,7 +52,7 @@ def server(body: str, *, above: str = "", top: str = "") -> str:
     return f"events {{}}\nhttp {{\n    {top}\n    server {{\n        {above}\n{body}\n    }}\n}}\n"
 
 
-def manage(text: str, assets: t.Optional[_nginx.Assets] = None, **included: str) -> _nginx.Result:
+def manage(text: str, assets: t.Optional[_nginx_files.Assets] = None, **included: str) -> _nginx.Result:
     result = _nginx.manage(text, SERVICES, assets, {f"/etc/nginx/{name}": other for name, other in included.items()})
     again = _nginx.manage(result.text, SERVICES, assets, {f"/etc/nginx/{n}": other for n, other in included.items()})
     assert again.text == result.text, "a second time changes something"
@@ -129,8 +129,8 @@ def test_an_upstream_of_the_users_own_keeps_its_other_lines() -> None:
     result = manage(text)
     assert result.upstreams == ()
     assert result.servers == (
-        _nginx.Server("server-1.conf", "backend", 8081, "max_fails=0"),
-        _nginx.Server("server-2.conf", "backend", 8082, "backup"),
+        _nginx_files.Server("server-1.conf", "backend", 8081, "max_fails=0"),
+        _nginx_files.Server("server-2.conf", "backend", 8082, "backup"),
     )
     assert "proxy_pass http://backend;" in result.text
     for line in (
@@ -343,10 +343,10 @@ def test_the_folder_of_a_slot() -> None:
     def blue(service: str) -> str:
         return f"{service}-blue"
 
-    text = _nginx.render_upstreams([("backend", 8081)], blue)
+    text = _nginx_files.render_upstreams([("backend", 8081)], blue)
     assert text.endswith("upstream backend-8081 {\n    server backend-blue:8081;\n}\n")
-    line = _nginx.render_server(_nginx.Server("server-1.conf", "backend", 1, "max_fails=0"), blue)
+    line = _nginx_files.render_server(_nginx_files.Server("server-1.conf", "backend", 1, "max_fails=0"), blue)
     assert line.endswith("\nserver backend-blue:1 max_fails=0;\n")
-    assert _nginx.render_assets("frontend-blue").endswith("\nset $hotfix_previous_assets frontend-blue;\n")
-    for rendered in (text, line, _nginx.render_assets(None)):
+    assert _nginx_files.render_assets("frontend-blue").endswith("\nset $hotfix_previous_assets frontend-blue;\n")
+    for rendered in (text, line, _nginx_files.render_assets(None)):
         _nginx.parse(rendered)

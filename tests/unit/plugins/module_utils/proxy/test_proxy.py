@@ -11,7 +11,7 @@ import os
 import typing as t
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _nginx, _proxy
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _nginx_files, _proxy
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session, opened
@@ -20,8 +20,8 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import
 RECORD = _proxy.Managed(
     "nginx.conf",
     (("backend", 8081),),
-    (_nginx.Server("server-1.conf", "backend", 9000, "backup"),),
-    _nginx.Assets("/assets/", "backend", 8081),
+    (_nginx_files.Server("server-1.conf", "backend", 9000, "backup"),),
+    _nginx_files.Assets("/assets/", "backend", 8081),
     "docker-compose.yml",
 )
 CONFIG = (
@@ -45,7 +45,7 @@ class Nginx:
     def add(self, **state: t.Any) -> t.Dict[str, t.Any]:
         container: t.Dict[str, t.Any] = self.runner.add("nginx", **state)
         if self.mounted:
-            container["Mounts"] = [{"Destination": _nginx.FOLDER}]
+            container["Mounts"] = [{"Destination": _nginx_files.FOLDER}]
         return container
 
     def identity(self) -> str:
@@ -80,7 +80,7 @@ def host(make_host: t.Callable[..., Host]) -> Host:
     _files.replace_symlink(_proxy.folder(host) / "live", "own")
     _files.write_json(_proxy.record_file(host), RECORD.as_json())
     (host.app.app_dir / "nginx.conf").write_text(CONFIG)
-    (host.app.app_dir / "docker-compose.yml").write_text(f"  - ./proxy:{_nginx.FOLDER}:ro\n")
+    (host.app.app_dir / "docker-compose.yml").write_text(f"  - ./proxy:{_nginx_files.FOLDER}:ro\n")
     return host
 
 

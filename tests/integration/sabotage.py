@@ -1,0 +1,162 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stops a module on a host exactly where its journal says that a step begins, to be killed there.
+
+The module's Python is started with a `sitecustomize` of ours, which looks at every line that reaches the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sandbox import faults, lifecycle, load
+from tests.integration.driver import APP, SWITCHED, Host, Played, play, start
+
+_FOLDER = "/usr/local/lib/sabotage"
+_PYTHON = f"{_FOLDER}/python3"
+#: Seconds after which a stopped module goes on by itself.
+_PATIENCE = 60
+_CUSTOMIZE = f"""
+import json, os, time
+fsync = os.fsync
+
+def sabotaged(descriptor):
+    fsync(descriptor)
+    path = os.readlink(f"/proc/self/fd/{{descriptor}}")
+    if not path.endswith("/journal.jsonl") or os.path.exists("{_FOLDER}/reached"):
+        return
+    with open(path, "rb") as stream:
+        entry = json.loads(stream.read().splitlines()[-1])
+    with open("{_FOLDER}/when") as stream:
+        when = json.load(stream)
+    if any(entry.get(key) != value for key, value in when["entry"].items()):
+        return
+    open("{_FOLDER}/reached", "w").close()
+    if when["kill"]:
+        os.kill(os.getpid(), 9)
+    end = time.monotonic() + {_PATIENCE}
+    while os.path.exists("{_FOLDER}/reached") and time.monotonic() < end:
+        time.sleep(0.01)
+
+os.fsync = sabotaged
+"""
+_INSTALL = f"""
+mkdir -p {_FOLDER}
+cat >{_FOLDER}/sitecustomize.py
+printf '#!/bin/sh\\nPYTHONPATH={_FOLDER} exec /usr/bin/python3 "$@"\\n' >{_PYTHON}
+printf '%s' "$1" >{_FOLDER}/when
+rm -f {_FOLDER}/reached
+chmod 755 {_PYTHON}
+chmod 777 {_FOLDER}
+"""
+
+INTERPRETER = ("-e", f"ansible_python_interpreter={_PYTHON}")
+
+
+@contextmanager
+def at(host: Host, *, kill: bool, **entry: str) -> Iterator[None]:
+    """Have modules that run with INTERPRETER stop where a journal line like *entry* is on disk: killed, or waiting."""
+    when = json.dumps({"kill": kill, "entry": entry})
+    faults.on_host(host.name, "bash", "-euc", _INSTALL, "-", when, stdin=_CUSTOMIZE.encode())
+    try:
+        yield
+    finally:
+        # The host itself may have been the fault.
+        faults.on_host(host.name, "rm", "-rf", _FOLDER, check=False)
+
+
+def reached(host: Host) -> bool:
+    """Tell whether a module came to where it was to be stopped."""
+    return host.run("bash", "-c", f"test -e {_FOLDER}/reached && echo yes || true").strip() == "yes"
+
+
+def wait_until_reached(host: Host, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not reached(host):
+        assert time.monotonic() < end, "the module never came there"
+        time.sleep(0.05)
+
+
+def let_go(host: Host) -> None:
+    """Let a module that waits go on."""
+    host.run("rm", "-f", f"{_FOLDER}/reached")
+
+
+def module_killed(host: Host, playbook: str, *arguments: str, **entry: str) -> Played:
+    """Run a playbook whose module is killed with -9 at a step; return how the playbook ended."""
+    with at(host, kill=True, **entry):
+        done = play(playbook, *arguments, *INTERPRETER)
+        assert reached(host), f"never came to {entry}:\n{done.raw}"
+    return done
+
+
+def controller_killed(host: Host, playbook: str, *arguments: str, **entry: str) -> None:
+    """Run a playbook that is killed with -9, with all that it started here, while its module is at a step."""
+    with at(host, kill=False, **entry):
+        process = start(playbook, *arguments, *INTERPRETER)
+        try:
+            wait_until_reached(host)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        let_go(host)
+
+
+# What such tests begin with, and what they look at
+
+
+def zero_downtime(*names: str) -> list[Host]:
+    """Hosts with a v1 that is under management, the proxy too, and no limit to the requests of one client."""
+    lifecycle.reset(names, "no_rate_limit")
+    limit = ",".join(names)
+    for playbook in ("adopt", "proxy"):
+        done = play(playbook, "-l", limit)
+        assert done.code == 0, done.raw
+    return [Host(name) for name in names]
+
+
+def live_slot(host: Host) -> str:
+    return host.run("bash", "-c", f"readlink {APP}/proxy/live || echo own").strip()
+
+
+def containers_of(host: Host, slot: str) -> dict[str, list[str]]:
+    """The running containers of the switched services in one slot, by service, as image IDs."""
+    found: dict[str, list[str]] = {}
+    ids = host.docker("ps", "--quiet", "--no-trunc").split()
+    for container in json.loads(host.docker("inspect", *ids)) if ids else []:
+        labels = container["Config"]["Labels"]
+        service = labels.get("pangeafate.hotfix.service") or labels.get("com.docker.compose.service")
+        if service in SWITCHED and labels.get("pangeafate.hotfix.slot", "own") == slot:
+            found.setdefault(service, []).append(container["Image"])
+    return found
+
+
+def assert_settled(host: Host, version: str) -> None:
+    """Everything agrees on one release: the records, the proxy, the containers, the answers, and nobody is at work."""
+    current = host.current()
+    assert (current["version"], current["state"]) == (version, "confirmed"), current
+    slot = live_slot(host)
+    assert current["slot"] == slot
+    running = containers_of(host, slot)
+    assert {name: set(images) for name, images in running.items()} == {
+        name: {image["image_id"]} for name, image in current["images"].items()
+    }
+    assert len(running["backend"]) == 2
+    assert {host.served()[0] for _look in range(4)} == {version}
+    assert not host.lease()["held"]
+    assert host.run("bash", "-c", f"ls {APP}/deadline.json 2>/dev/null || true").strip() == ""
+
+
+def assert_unnoticed(report: load.Report, *, notes: int = 1) -> None:
+    """No request failed, no note was lost, and what was connected was told to connect again, if anything."""
+    assert not report.failed, report.text()
+    assert report.notes >= notes
+    assert (report.lost, report.unread) == ((), ()), report.text()
+    assert set(report.codes) <= {1012}, report.text()
+    assert report.longest_away < 3, report.text()
