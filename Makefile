@@ -50,7 +50,7 @@ molecule: sandbox ## every Molecule scenario, one after the other, against the s
 	@$(python) scripts/check.py molecule
 
 demo: sandbox ## a broken release is noticed, rolled back and verified; ends with what was measured
-	@$(python) scripts/demo.py
+	@$(python) -m scripts.demo
 
 test: setup ## lint, sanity, unit, integration; what CI runs, under 25 minutes on 2 cores
 	@$(python) scripts/check.py lint sanity unit packaging sandbox integration molecule

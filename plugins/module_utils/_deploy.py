@@ -242,7 +242,7 @@ def confirm(session: Session, release_id: t.Optional[str], *, keep: int) -> t.Tu
             leave(session, before, why=f"replaced by {release.id}", good=True)
         _timers.disarm(session)
         if before is not None:
-            retire(session, before, after=host.app.warm_for)
+            retire(session, before, after=host.app.warm_for, served=True)
     backups.retain(host)
     try:
         _images.retain(host, keep)
@@ -271,7 +271,7 @@ def revert(session: Session, release_id: t.Optional[str]) -> t.Tuple[t.Optional[
     elif release is not None and release.state in (_states.PREPARING, _states.PREPARED):
         with session.step("abandon", release=release.id):
             leave(session, release, why="the deploy was abandoned")
-            retire(session, release, after=0.0)
+            retire(session, release, after=0.0, served=False)
     return host.releases.current(), proven
 
 

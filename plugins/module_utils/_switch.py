@@ -121,7 +121,8 @@ def back(
         strategy.start(session, target)
         containers = host.docker.containers(host.app.project)
     with session.step("switch", release=target.id, came_from=source.id if source else None):
-        never_live = source is not None and source.state in (_states.PREPARING, _states.PREPARED)
+        # A run that was killed right after the turn left a record that does not know that users came.
+        served = source is not None and (source.live_number > 0 or source.slot == host.live_slot())
         if source is not None and source.id != target.id:
             leave(session, source, why=f"{by} to {target.id}", good=source_good)
         proven = strategy.switch(session, target, containers)
@@ -135,15 +136,13 @@ def back(
         _timers.disarm(session)
         _timers.render_switch_back(session, target, host.releases.last_known_good(excluding=[target.id]))
         if source is not None and source.id != target.id:
-            retire(session, source, after=0.0 if never_live else host.app.warm_for if source_good else 0.0)
+            retire(session, source, after=host.app.warm_for if source_good else 0.0, served=served)
     return proven
 
 
-def retire(session: Session, release: Release, *, after: float) -> None:
-    """Have the slot of a release that was left stopped after *after* seconds, but not before it has drained."""
+def retire(session: Session, release: Release, *, after: float, served: bool) -> None:
+    """Have the slot of a release that was left stopped after *after* seconds; if it *served*, once it has drained."""
     host = session.host
-    live = host.live_slot()
-    if release.slot == live:
-        return
-    was_live = release.live_number > 0
-    _timers.cool(session, release.slot, release.id, max(after, host.app.drain_timeout if was_live else 0.0))
+    if release.slot != host.live_slot():
+        drained = host.app.drain_timeout if served else 0.0
+        _timers.cool(session, release.slot, release.id, max(after, drained))

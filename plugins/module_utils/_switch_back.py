@@ -17,9 +17,6 @@ import shlex
 import typing as t
 from dataclasses import dataclass, field
 
-NAME = "switch-back"
-#: The journal's word for what the script does.
-ACTION = "switch_back"
 #: Where the proxy's container sees the folder ``proxy``.
 PROXY_FOLDER = "/etc/nginx/hotfix"
 

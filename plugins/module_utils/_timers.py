@@ -26,7 +26,6 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
     _proxy,
     _slots,
     _states,
-    _switch_back,
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import parse, stamp
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
@@ -35,7 +34,13 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import BLUE, GREEN, OWN, Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils import _switch_back
+
 _DEADLINE = "deadline.json"
+#: The script on the host, and its word in the journal.
+_SCRIPT = "switch-back"
+_ACTION = "switch_back"
 #: Seconds that handing a timer over may take, and going back in the foreground beside starting containers.
 _HANDING_OVER = 15.0
 _GOING_BACK = 150.0
@@ -112,7 +117,7 @@ def pending(host: Host) -> t.Optional[Entry]:
             found = None
         elif phase != "end" or entry.get("outcome") != "done":
             continue
-        elif step == "switch" and entry.get("action") == _switch_back.ACTION:
+        elif step == "switch" and entry.get("action") == _ACTION:
             found = entry
         elif step == "settle" and found is not None and entry.get("settles") == found.get("run"):
             found = None
@@ -123,7 +128,7 @@ def why_left(host: Host, release_id: str) -> t.Optional[str]:
     """Say when and by whom the host was switched back from a release, if it was."""
     for entry in reversed(host.journal.entries()):
         if (
-            entry.get("action") == _switch_back.ACTION
+            entry.get("action") == _ACTION
             and entry.get("step") == "switch"
             and entry.get("outcome") == "done"
             and entry.get("came_from") == release_id
@@ -170,7 +175,7 @@ def _boot() -> str:
 
 def _runs(host: Host, identity: str) -> bool:
     """Tell whether the process that waits for a record is alive."""
-    script = os.path.join(os.path.realpath(str(host.app.app_dir)), _switch_back.NAME).encode("utf-8")
+    script = os.path.join(os.path.realpath(str(host.app.app_dir)), _SCRIPT).encode("utf-8")
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")
@@ -186,6 +191,9 @@ def _runs(host: Host, identity: str) -> bool:
 
 def render_switch_back(session: Session, leaves: Release, back_to: t.Optional[Release]) -> bool:
     """Write ``switch-back`` for the way from *leaves* to *back_to*; tell whether there is such a way."""
+    # Its text is long, and users may be waiting for what comes before this.
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils import _switch_back
+
     host = session.host
     way = _way(host, leaves, back_to)
     _files.write_text(_script(host), _switch_back.render(way), mode=0o700)
@@ -193,10 +201,12 @@ def render_switch_back(session: Session, leaves: Release, back_to: t.Optional[Re
 
 
 def _script(host: Host) -> Path:
-    return host.app.app_dir / _switch_back.NAME
+    return host.app.app_dir / _SCRIPT
 
 
 def _way(host: Host, leaves: Release, back_to: t.Optional[Release]) -> _switch_back.Way:
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils import _switch_back
+
     app = host.app
     nowhere = _switch_back.Way(
         app_dir=os.path.realpath(str(app.app_dir)),
@@ -373,7 +383,7 @@ def settle(session: Session) -> t.Optional[str]:
             if target.state == _states.LIVE:
                 _advance(host, target, _states.CONFIRMED, by, "found healthy by the switch back")
             target.slot = entry.get("slot") or target.slot
-            host.releases.make_current(target, by=_switch_back.ACTION, came_from=left.id if left else target.came_from)
+            host.releases.make_current(target, by=_ACTION, came_from=left.id if left else target.came_from)
     return _says(entry)
 
 

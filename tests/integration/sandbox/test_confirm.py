@@ -13,6 +13,7 @@ import pytest
 from sandbox import faults
 from tests.integration.driver import APP, Host, Played, fresh, play
 
+pytestmark = pytest.mark.slow
 LATER = ("-e", "confirm=later", "-e", "backup_skip_reason=test", "-e", '{"hotfix_checks": []}')
 
 
@@ -64,7 +65,6 @@ def test_an_unconfirmed_release_is_left(host: Host) -> None:
     assert host.current()["arrived_by"] == "switch_back"
 
 
-@pytest.mark.slow
 def test_a_release_that_is_confirmed_in_time_stays(host: Host) -> None:
     good(play("deploy", "-l", "staging", "-e", "version=v6", "-e", "hotfix_confirm_within=30", *LATER))
     confirmed = good(play("confirm", "-l", "staging"))
@@ -75,7 +75,6 @@ def test_a_release_that_is_confirmed_in_time_stays(host: Host) -> None:
     assert host.served()[0] == "v6"
 
 
-@pytest.mark.slow
 def test_a_deadline_that_passed_while_the_host_was_down_is_honoured_at_the_next_contact(host: Host) -> None:
     good(play("deploy", "-l", "staging", "-e", "version=v6", "-e", "hotfix_confirm_within=10", *LATER))
     due = time.monotonic() + 11

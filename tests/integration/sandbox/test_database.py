@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from sandbox import faults
+from sandbox import faults, lifecycle
 from tests.integration.driver import APP, Host, Played, play, start
 
 NAME = "staging1"
@@ -293,3 +293,26 @@ def test_a_restore_that_was_killed_is_finished_by_the_same_command(migrated: Hos
     assert [title for title in titles(migrated) if title in ("before", "after")] == ["before"]
     assert sql(migrated, "SELECT count(*) FROM pg_database WHERE datname LIKE 'notes_restore_%'") == ["0"]
     assert migrations(migrated) == []
+
+
+@pytest.mark.slow
+def test_a_database_that_two_hosts_share_is_looked_after_by_the_one_it_runs_on() -> None:
+    lifecycle.reset(("prod1", "prod2"), variant="shared_database")
+    first, second = Host("prod1"), Host("prod2")
+    shared = {"hotfix_database": {"service": "postgres", "name": "notes", "user": "notes", "host": "prod1"}}
+    both = ("-l", "production", "-e", json.dumps(shared))
+    assert save(first, "before")
+    rows = sql(first, ROWS)
+    done = play("deploy", *both, "-e", "version=v5", *AGREED)
+    assert done.code == 0, done.raw
+    assert (len(backups(first)), backups(second)) == (2, [])
+    assert (migrations(first), migrations(second)) == ([("incompatible", "done")], [("incompatible", "done")])
+    assert save(second, "after")
+    refused = play("rollback", *both)
+    assert "The host of the database says what a restore would lose" in refused.text
+    assert {first.served()[0], second.served()[0]} == {"v5"}
+    done = play("rollback", *both, "-e", offered(refused))
+    assert done.code == 0, done.raw
+    assert sql(first, ROWS) == rows
+    assert (first.served(), second.served()) == (("v1", True), ("v1", True))
+    assert (migrations(first), migrations(second)) == ([], [])

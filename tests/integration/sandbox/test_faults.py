@@ -128,7 +128,8 @@ def test_the_module_is_killed_in_a_deploy(step: str, phase: str, host: Host) -> 
     assert users.versions() <= {"v1", NEXT}
 
 
-@pytest.mark.parametrize("step", [s if s == "start" else pytest.param(s, marks=pytest.mark.slow) for s in DEPLOY])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", DEPLOY)
 def test_ansible_is_killed_in_a_deploy(step: str, host: Host) -> None:
     """The operator, who is the same, rolls back at once, and finds the app on v1."""
     with users_of("staging1") as users:

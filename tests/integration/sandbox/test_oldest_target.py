@@ -24,7 +24,7 @@ def test_the_unit_tests_of_what_runs_on_targets() -> None:
         archive.add(ROOT / TESTS, TESTS)
     script = (
         "set -e; rm -rf /tmp/unit; mkdir /tmp/unit; cd /tmp/unit; tar -x; "
-        "PYTHONPATH=. python3 -m pytest -q -p no:cacheprovider tests"
+        "PYTHONPATH=. python3 -m pytest -q -p no:cacheprovider -m 'not slow' tests"
     )
     printed = faults.on_host("legacy1", "bash", "-c", script, stdin=packed.getvalue(), check=False)
     assert "3.9" in faults.on_host("legacy1", "python3", "--version")

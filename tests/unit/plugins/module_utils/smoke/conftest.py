@@ -13,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class App(http.server.ThreadingHTTPServer):
         self.notes: t.Dict[str, t.Any] = {}
         self.made = 0
         self.seen: t.List[t.Tuple[str, str, t.Dict[str, str], bytes]] = []
+        #: Seconds that every answer takes.
+        self.pause = 0.0
         #: (method, beginning of the path) -> what is answered, the last one for good.
         self.answers: t.Dict[t.Tuple[str, str], t.List[Answer]] = {}
 
@@ -65,6 +68,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _handle(self) -> None:
         app = self.server
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        time.sleep(app.pause)
         app.seen.append((self.command, self.path, dict(self.headers.items()), body))
         for (method, path), answers in app.answers.items():
             if self.command == method and self.path.startswith(path):

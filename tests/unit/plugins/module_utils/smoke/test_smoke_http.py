@@ -88,6 +88,7 @@ def test_what_is_expected(app: t.Any, check: t.Any, expect: t.Dict[str, t.Any], 
 
 def test_an_answer_that_takes_too_long(app: t.Any, check: t.Any) -> None:
     app.answers["GET", "/x"] = [(200, {}, "")]
+    app.pause = 0.1
     result = run(app, check(expect={"duration": 0.001}))
     assert result.status == "failed"
     assert "s, not at most 0.001 s" in result.message
