@@ -24,6 +24,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session, opened
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._switch import choose
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._verify import model_of, verify
 
 if t.TYPE_CHECKING:
     from ansible_collections.pangeafate.hotfix.plugins.module_utils._deploy import Reasons
@@ -309,6 +310,8 @@ def _reverted(session: Session, wanted: Wanted) -> Result:
 
 def _rolled_back(session: Session, wanted: Wanted) -> Result:
     host = session.host
+    if session.turned is not None:
+        return _turned(session, session.turned)
     seen = observe(host)
     decision = _rollback.decide(host.releases, seen, wanted.release)
     leaving = decision.source
@@ -330,6 +333,20 @@ def _rolled_back(session: Session, wanted: Wanted) -> Result:
     proven = _rollback.roll_back(session, decision, seen)
     result = _done(decision.target, decision.change, f"{decision.why[:-1]}: {proven}.")
     result["previous"] = leaving.summary() if leaving else None
+    return result
+
+
+def _turned(session: Session, entry: t.Mapping[str, t.Any]) -> Result:
+    """Verify the turn of the proxy that the host's own script made for this run, and render the next way back."""
+    releases = session.host.releases
+    target, left = releases.get(str(entry.get("release"))), releases.find(entry.get("came_from"))
+    with session.step("verify", release=target.id):
+        proven = verify(session, target, model_of(session, target))
+    with session.step("render_way_back", release=target.id):
+        _timers.render_switch_back(session, target, releases.last_known_good(excluding=[target.id]))
+    came_from = left.id if left else "an unknown release"
+    result = _done(target, True, f"From {came_from} to the last known good release, {target.id}: {proven}.")
+    result["previous"] = left.summary() if left else None
     return result
 
 

@@ -15,6 +15,7 @@ import typing as t
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Entry
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._lease import Heartbeat, Taken
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
 
@@ -33,6 +34,8 @@ class Session:
         self.fencing = fencing
         self.steps: t.List[t.Dict[str, t.Any]] = []
         self.notes: t.List[str] = []
+        #: The journal's line of the turn that the host's own script made for this run, if it did.
+        self.turned: t.Optional[Entry] = None
 
     def require(self) -> None:
         """Raise unless the lease is still ours. Long waits call this, and whatever is about to change something."""

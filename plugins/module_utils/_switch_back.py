@@ -31,7 +31,8 @@ class Way:
 
     ``early`` and ``late`` say how many containers of which service are wanted before the proxy is turned, and after.
     ``compose_services`` are the names of the services in ``compose_file``. Of ``exclusive`` services no two run at
-    once; those in ``closing`` are stopped first in the slot that was left, so that their WebSockets reconnect.
+    once; those in ``closing`` are stopped first in the slot that was left, so that their WebSockets reconnect. A way
+    that is ``plain`` is where a rollback without further words goes, and the older code can live with the database.
     """
 
     app_dir: str
@@ -58,6 +59,7 @@ class Way:
     stop_timeout: int = 10
     drain_timeout: float = 30.0
     rendered: str = ""
+    plain: bool = False
 
 
 def render(way: Way) -> str:
@@ -85,6 +87,7 @@ def render(way: Way) -> str:
         "STOP_TIMEOUT": str(way.stop_timeout),
         "DRAIN": str(int(way.drain_timeout + 0.999)),
         "RENDERED": way.rendered,
+        "PLAIN": "yes" if way.plain else "no",
     }
     settings = "\n".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
     return f"{_HEAD}\n{settings}\n\n{_tell_proxy(way)}\n{_BODY}"
@@ -569,8 +572,8 @@ require_way() {
 # With the lock held and the lease taken.
 go_back() {
   began=$(since_boot)
-  look || return 1
-  look_at_adopted
+  [ "$BY" = rollback ] || look || return 1
+  [ "$BY" = rollback ] || look_at_adopted
   record '"phase": "begin"'
   rm -f "$APP_DIR/idle-$BACK_SLOT.json"
   if turn; then
@@ -650,6 +653,24 @@ by_hand() {
     exit 0
   fi
   [ -n "$LEASED" ] || lease_take
+  go_back
+  code=$?
+  lease_update false
+  exit "$code"
+}
+
+# For a rollback, as soon as its operator is connected. Only a plain turn of the proxy on a host where nothing else is
+# going on; all the rest (4) is left to the run, which also verifies this. $1: the run; $2: its operator.
+for_run() {
+  BY=rollback RUN=$1 OWNER=$2
+  [ "$PLAIN$METHOD$LATE" = yesflip ] && [ "$(current)" = "$LEAVES" ] && [ "$(live)" = "$LEAVES_SLOT" ] || exit 4
+  lock_try 0 || exit 4
+  if lease_alive; then exit 4; fi
+  case $(last_switch) in *'"outcome": "done"'*) ;; *) exit 4 ;; esac
+  look && look_at_adopted || exit 4
+  survey "$EARLY"
+  [ "$READY" = yes ] || exit 4
+  lease_take
   go_back
   code=$?
   lease_update false
@@ -812,6 +833,7 @@ main() {
       ;;
     --at-deadline) at_deadline "$2" "$3" ;;
     --overdue) overdue "$2" "$3" "$4" ;;
+    --for) for_run "$2" "$3" ;;
     --stop-idle) stop_idle "$2" "$3" "$4" "$5" "${6:-}" ;;
   esac
   for argument in "$@"; do

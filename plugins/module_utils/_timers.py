@@ -157,11 +157,10 @@ def told(host: Host) -> t.List[str]:
 
 
 def _says(entry: Entry) -> str:
-    who = (
-        "it was not confirmed in time, so the host switched back by itself"
-        if entry.get("by") == "timer"
-        else f"{entry.get('owner')} switched back by hand"
-    )
+    who = {
+        "timer": "it was not confirmed in time, so the host switched back by itself",
+        "rollback": f"a rollback of {entry.get('owner')} turned the proxy and was cut off then",
+    }.get(str(entry.get("by")), f"{entry.get('owner')} switched back by hand")
     return f"Release {entry.get('came_from')} was left at {entry.get('at')} for {entry.get('release')}: {who}."
 
 
@@ -189,13 +188,16 @@ def _runs(host: Host, identity: str) -> bool:
 # -- the script ---------------------------------------------------------------------------------------------------
 
 
-def render_switch_back(session: Session, leaves: Release, back_to: t.Optional[Release]) -> bool:
-    """Write ``switch-back`` for the way from *leaves* to *back_to*; tell whether there is such a way."""
+def render_switch_back(session: Session, leaves: Release, back_to: t.Optional[Release], *, plain: bool = False) -> bool:
+    """Write ``switch-back`` for the way from *leaves* to *back_to*; tell whether there is such a way.
+
+    A *plain* way is where a rollback goes, with a database that the older code can live with.
+    """
     # Its text is long, and users may be waiting for what comes before this.
     from ansible_collections.pangeafate.hotfix.plugins.module_utils import _switch_back
 
     host = session.host
-    way = _way(host, leaves, back_to)
+    way = replace(_way(host, leaves, back_to), plain=plain)
     _files.write_text(_script(host), _switch_back.render(way), mode=0o700)
     return way.method != _switch_back.NOWHERE
 
@@ -298,7 +300,9 @@ def arm(session: Session, release: Release, back_to: Release, *, possible: bool 
     the older code cannot live with the database any more (not *possible*) nothing goes back by itself.
     """
     host = session.host
-    way = render_switch_back(session, release, back_to)
+    good = host.releases.last_known_good(excluding=[release.id])
+    plain = possible and good is not None and good.id == back_to.id
+    way = render_switch_back(session, release, back_to, plain=plain)
     due = Deadline(
         id=f"{session.run.id}-{session.fencing}-{release.id}",
         release=release.id,
@@ -364,7 +368,7 @@ def overdue(session: Session) -> t.Optional[str]:
 def settle(session: Session) -> t.Optional[str]:
     """Bring the records in line with a switch back that the host made by itself, or a human with the script.
 
-    Return what is to be told of it; ``None`` when there was none.
+    Return what is to be told of it; ``None`` when there was none, or when it was the beginning of this very rollback.
     """
     host = session.host
     entry = pending(host)
@@ -383,7 +387,12 @@ def settle(session: Session) -> t.Optional[str]:
             if target.state == _states.LIVE:
                 _advance(host, target, _states.CONFIRMED, by, "found healthy by the switch back")
             target.slot = entry.get("slot") or target.slot
-            host.releases.make_current(target, by=_ACTION, came_from=left.id if left else target.came_from)
+            ours = entry.get("by") == "rollback"
+            by_what = "rollback" if ours else _ACTION
+            host.releases.make_current(target, by=by_what, came_from=left.id if left else target.came_from)
+    if entry.get("run") == session.run.id:
+        session.turned = entry
+        return None
     return _says(entry)
 
 

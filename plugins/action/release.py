@@ -1,0 +1,57 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the module, and before a plain rollback the way back that the host has ready.
+
+A module is packed, sent, unpacked and compiled before its first line runs. Where a rollback is nothing but a turn of
+the proxy, users need not wait for that: the host's own script makes it at once. It touches nothing where anything else
+is to be decided, and what it did is recorded, verified and told by the module.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import typing as t
+
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+
+#: What the script writes into its records as it is.
+_PLAIN = re.compile(r"[A-Za-z0-9@._+-]+")
+#: Seconds after which the script is ended, and all is left to the module.
+_TIMEOUT = 30
+_DECIDED_BY_THE_MODULE = ("release", "restore", "schema_ignored_reason")
+
+
+class ActionModule(ActionBase):
+    """Action plugin of M(pangeafate.hotfix.release)."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        arguments = self._task.args
+        if not self._task.check_mode and is_plain_rollback(arguments):
+            self._low_level_execute_command(turn_command(arguments))
+        result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+        return result
+
+
+def is_plain_rollback(arguments: t.Mapping[str, t.Any]) -> bool:
+    """Tell whether a rollback leaves nothing to be decided but what the host's script was rendered for."""
+    return (
+        arguments.get("state") == "rolled_back"
+        and not any(arguments.get(name) for name in _DECIDED_BY_THE_MODULE)
+        and not boolean(arguments.get("takeover") or False, strict=False)
+        and arguments.get("strategy") != "recreate"
+        and all(_PLAIN.fullmatch(str(arguments.get(name) or "")) for name in ("run", "operator"))
+    )
+
+
+def turn_command(arguments: t.Mapping[str, t.Any]) -> str:
+    """Return the command line that has the host's script go back, if there is one."""
+    script = shlex.quote(str(arguments.get("app_dir")).rstrip("/") + "/switch-back")
+    who = f"{shlex.quote(str(arguments['run']))} {shlex.quote(str(arguments['operator']))}"
+    return f"if [ -x {script} ]; then timeout {_TIMEOUT} {script} --for {who}; fi"
