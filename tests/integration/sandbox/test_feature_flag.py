@@ -235,10 +235,14 @@ class TestSecrets:
         ("arguments", "code"),
         [
             ((), 0),
-            (("--check", "--diff"), 0),
-            (given(feature_flag_token_header="x-other"), 2),
-            (given(feature_flag_http={"path": "/api/nonexistent"}), 2),
-            (given(feature_flag_url="https://app.example.com", feature_flag_address="127.0.0.1:443"), 2),
+            pytest.param(("--check", "--diff"), 0, marks=pytest.mark.slow),
+            pytest.param(given(feature_flag_token_header="x-other"), 2, marks=pytest.mark.slow),
+            pytest.param(given(feature_flag_http={"path": "/api/nonexistent"}), 2, marks=pytest.mark.slow),
+            pytest.param(
+                given(feature_flag_url="https://app.example.com", feature_flag_address="127.0.0.1:443"),
+                2,
+                marks=pytest.mark.slow,
+            ),
             (given(feature_flag_url="http://app.example.com/", feature_flag_address="127.0.0.1:1"), 2),
         ],
     )
