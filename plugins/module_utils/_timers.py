@@ -387,10 +387,9 @@ def settle(session: Session) -> t.Optional[str]:
             if target.state == _states.LIVE:
                 _advance(host, target, _states.CONFIRMED, by, "found healthy by the switch back")
             target.slot = entry.get("slot") or target.slot
-            ours = entry.get("by") == "rollback"
-            by_what = "rollback" if ours else _ACTION
+            by_what = "rollback" if entry.get("by") == "rollback" else _ACTION
             host.releases.make_current(target, by=by_what, came_from=left.id if left else target.came_from)
-    if entry.get("run") == session.run.id:
+    if entry.get("by") == "rollback" and entry.get("run") == session.run.id:
         session.turned = entry
         return None
     return _says(entry)

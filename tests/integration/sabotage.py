@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sandbox import faults, lifecycle, load
+from sandbox.config import host as of_name
 from tests.integration.driver import APP, SWITCHED, Host, Played, play, start
 
 _FOLDER = "/usr/local/lib/sabotage"
@@ -56,6 +58,26 @@ chmod 755 {_PYTHON}
 chmod 777 {_FOLDER}
 """
 
+# Kills the host's own script a moment after its switch has begun, if it lives that long.
+_KILL_SCRIPT = f"""
+import os, signal, sys, time
+journal = open("{APP}/journal.jsonl", "rb")
+journal.seek(0, 2)
+print("watching", flush=True)
+end, seen = time.monotonic() + {_PATIENCE}, b""
+while b'"action": "switch_back"' not in seen and time.monotonic() < end:
+    seen += journal.read()
+time.sleep(float(sys.argv[1]))
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        words = open(f"/proc/{{pid}}/cmdline", "rb").read().split(bytes(1))
+    except OSError:
+        continue
+    if b"{APP}/switch-back" in words and b"--for" in words and b"timeout" not in words:
+        os.kill(int(pid), signal.SIGKILL)
+print("seen" if seen else "nothing", flush=True)
+"""
+
 INTERPRETER = ("-e", f"ansible_python_interpreter={_PYTHON}")
 
 
@@ -93,6 +115,17 @@ def module_killed(host: Host, playbook: str, *arguments: str, **entry: str) -> P
     with at(host, kill=True, **entry):
         done = play(playbook, *arguments, *INTERPRETER)
         assert reached(host), f"never came to {entry}:\n{done.raw}"
+    return done
+
+
+def script_killed(host: Host, playbook: str, *arguments: str, later: float) -> Played:
+    """Run a playbook while the host's own script is killed with -9, *later* seconds after its switch has begun."""
+    command = ["docker", "exec", "-i", of_name(host.name).container, "python3", "-c", _KILL_SCRIPT, str(later)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watcher:
+        assert watcher.stdout is not None
+        assert watcher.stdout.readline().strip() == "watching"
+        done = play(playbook, *arguments)
+        assert watcher.stdout.readline().strip() == "seen", "the script never began to switch"
     return done
 
 

@@ -36,6 +36,9 @@ DEPLOY = (
     "close_websockets",
     "confirm",
 )
+# Of a rollback that the host's own script has turned already; of one that the module makes by itself, asked for by ID;
+# and what comes before that where the old release has to be started first.
+AFTER_THE_TURN = ("settle", "verify", "render_way_back")
 ROLLBACK = ("switch", "prepare_proxy", "point_proxy", "verify", "close_websockets")
 COLD_ROLLBACK = ("images", "start")
 # What a deploy of v2 is undone by, whose check fails in the idle colour.
@@ -87,19 +90,30 @@ def done(played: Played) -> Played:
     return played
 
 
+def go_back(host: Host, step: str) -> tuple[str, ...]:
+    """Deploy, and return the arguments of the rollback that comes to a step."""
+    release = host.current()["id"]
+    done(play("deploy", *STAGING, "-e", f"version={NEXT}"))
+    if step in COLD_ROLLBACK:
+        stop_idle_slot(host, "own")
+    return STAGING if step in (*COLD_ROLLBACK, *AFTER_THE_TURN) else (*STAGING, "-e", f"release={release}")
+
+
 @pytest.mark.slow
 def test_the_steps_that_are_killed_below_are_all_that_there_are(host: Host) -> None:
     before = len(host.journal())
-    done(play("deploy", *STAGING, "-e", f"version={NEXT}"))
-    done(play("rollback", *STAGING))
-    assert sorted(begun(host, "deploy", before)) == sorted(DEPLOY)
-    assert begun(host, "rollback", before) == list(ROLLBACK)
-    done(play("deploy", *STAGING, "-e", f"version={NEXT}"))
-    stop_idle_slot(host, "own")
-    before = len(host.journal())
-    done(play("rollback", *STAGING))
-    assert begun(host, "rollback", before) == [*COLD_ROLLBACK, *ROLLBACK]
-    before = len(host.journal())
+    for arguments, steps in (
+        (go_back(host, "settle"), AFTER_THE_TURN),
+        (go_back(host, "switch"), ROLLBACK),
+        (go_back(host, "start"), (*COLD_ROLLBACK, *ROLLBACK)),
+    ):
+        assert sorted(begun(host, "deploy", before)) == sorted(DEPLOY)
+        before = len(host.journal())
+        done(play("rollback", *arguments))
+        assert begun(host, "rollback", before) == list(steps)
+        assert begun(host, "switch_back", before) == (["switch"] if steps == AFTER_THE_TURN else [])
+        assert_settled(host, "v1")
+        before = len(host.journal())
     assert play("deploy", *STAGING, "-e", "version=v2").code != 0
     assert begun(host, "revert", before) == list(REVERT)
 
@@ -144,17 +158,20 @@ def test_ansible_is_killed_in_a_deploy(step: str, host: Host) -> None:
     assert users.versions() <= {"v1", NEXT}
 
 
-@pytest.mark.parametrize("phase", ["begin", pytest.param("end", marks=pytest.mark.slow)])
+def all_but(quick: tuple[str, str], *steps: str) -> list[object]:
+    cases = [(step, phase) for step in steps for phase in ("begin", "end")]
+    return [pytest.param(*case, marks=() if case == quick else pytest.mark.slow) for case in cases]
+
+
 @pytest.mark.parametrize(
-    "step", [s if s == "point_proxy" else pytest.param(s, marks=pytest.mark.slow) for s in (*ROLLBACK, *COLD_ROLLBACK)]
+    ("step", "phase"),
+    all_but(("settle", "begin"), *AFTER_THE_TURN, *(s for s in ROLLBACK if s != "verify"), *COLD_ROLLBACK),
 )
 def test_the_module_is_killed_in_a_rollback(step: str, phase: str, host: Host) -> None:
     """The next rollback finishes it."""
-    done(play("deploy", *STAGING, "-e", f"version={NEXT}"))
-    if step in COLD_ROLLBACK:
-        stop_idle_slot(host, "own")
+    arguments = go_back(host, step)
     with users_of("staging1") as users:
-        killed = sabotage.module_killed(host, "rollback", *STAGING, action="rollback", step=step, phase=phase)
+        killed = sabotage.module_killed(host, "rollback", *arguments, action="rollback", step=step, phase=phase)
         assert killed.code != 0
         done(play("rollback", *STAGING))
     assert_settled(host, "v1")
@@ -163,16 +180,26 @@ def test_the_module_is_killed_in_a_rollback(step: str, phase: str, host: Host) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", (*ROLLBACK, *COLD_ROLLBACK))
+@pytest.mark.parametrize("step", (*AFTER_THE_TURN, *(s for s in ROLLBACK if s != "verify"), *COLD_ROLLBACK))
 def test_ansible_is_killed_in_a_rollback(step: str, host: Host) -> None:
-    done(play("deploy", *STAGING, "-e", f"version={NEXT}"))
-    if step in COLD_ROLLBACK:
-        stop_idle_slot(host, "own")
+    arguments = go_back(host, step)
     with users_of("staging1") as users:
-        sabotage.controller_killed(host, "rollback", *STAGING, action="rollback", step=step, phase="begin")
+        sabotage.controller_killed(host, "rollback", *arguments, action="rollback", step=step, phase="begin")
         done(play("rollback", *STAGING))
     assert_settled(host, "v1")
     assert_unnoticed(users.report())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("later", [0.0, 0.03, 0.08, 0.15, 0.3])
+def test_the_hosts_script_is_killed_in_a_rollback(later: float, host: Host) -> None:
+    """The module that follows it finishes what it began, wherever that was."""
+    done(play("deploy", *STAGING, "-e", f"version={NEXT}"))
+    with users_of("staging1") as users:
+        done(sabotage.script_killed(host, "rollback", *STAGING, later=later))
+    assert_settled(host, "v1")
+    assert_unnoticed(users.report())
+    assert users.versions() <= {"v1", NEXT}
 
 
 @pytest.mark.slow
