@@ -5,8 +5,9 @@
 """Runs the module, and before a plain rollback the way back that the host has ready.
 
 A module is packed, sent, unpacked and compiled before its first line runs. Where a rollback is nothing but a turn of
-the proxy, users need not wait for that: the host's own script makes it at once. It touches nothing where anything else
-is to be decided, and what it did is recorded, verified and told by the module.
+the proxy, perhaps after a start of stopped containers, users need not wait for that: the host's own script makes it at
+once. It touches nothing where anything else is to be decided, and what it did is recorded, verified and told by the
+module.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from ansible.plugins.action import ActionBase
 
 #: What the script writes into its records as it is.
 _PLAIN = re.compile(r"[A-Za-z0-9@._+-]+")
-#: Seconds after which the script is ended, and all is left to the module.
+#: Seconds that the script gets beside what the app may take to become healthy. Then all is left to the module.
 _TIMEOUT = 30
+_START_TIMEOUT = 120
 _DECIDED_BY_THE_MODULE = ("release", "restore", "schema_ignored_reason")
 
 
@@ -54,4 +56,5 @@ def turn_command(arguments: t.Mapping[str, t.Any]) -> str:
     """Return the command line that has the host's script go back, if there is one."""
     script = shlex.quote(str(arguments.get("app_dir")).rstrip("/") + "/switch-back")
     who = f"{shlex.quote(str(arguments['run']))} {shlex.quote(str(arguments['operator']))}"
-    return f"if [ -x {script} ]; then timeout {_TIMEOUT} {script} --for {who}; fi"
+    seconds = _TIMEOUT + int(float(arguments.get("start_timeout") or _START_TIMEOUT))
+    return f"if [ -x {script} ]; then timeout {seconds} {script} --for {who}; fi"

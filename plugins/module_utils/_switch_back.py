@@ -383,10 +383,11 @@ is_back() {
 
 # How far the release is up that this goes back to. $1: how many of each service are wanted.
 survey() {
-  READY=yes GOOD=yes SHORT='' STOPPED='' WAITING='' BARE=no
+  READY=yes GOOD=yes SHORT='' STOPPED='' WAITING='' BARE=no TOTAL=0
   for want in $1; do
     name=${want%%=*} need=${want#*=} have=0 up=0
     each count_back
+    TOTAL=$((TOTAL + have))
     [ "$have" -ge "$need" ] || SHORT="$SHORT $name"
     [ "$up" -ge "$need" ] || READY=no WAITING="$WAITING $name"
     [ "$up" -ge 1 ] || [ "$need" = 0 ] || GOOD=no
@@ -660,7 +661,8 @@ by_hand() {
 }
 
 # For a rollback, as soon as its operator is connected. Only a plain turn of the proxy on a host where nothing else is
-# going on; all the rest (4) is left to the run, which also verifies this. $1: the run; $2: its operator.
+# going on, to containers that run or were stopped in order; all the rest (4) is left to the run, which also verifies
+# this. $1: the run; $2: its operator.
 for_run() {
   BY=rollback RUN=$1 OWNER=$2
   [ "$PLAIN$METHOD$LATE" = yesflip ] && [ "$(current)" = "$LEAVES" ] && [ "$(live)" = "$LEAVES_SLOT" ] || exit 4
@@ -669,7 +671,8 @@ for_run() {
   case $(last_switch) in *'"outcome": "done"'*) ;; *) exit 4 ;; esac
   look && look_at_adopted || exit 4
   survey "$EARLY"
-  [ "$READY" = yes ] || exit 4
+  # What is up but not well, or gone, is more than a start away.
+  [ "$READY" = yes ] || { [ -z "$SHORT" ] && [ "$(printf '%s' "$STOPPED" | wc -w)" = "$TOTAL" ]; } || exit 4
   lease_take
   go_back
   code=$?

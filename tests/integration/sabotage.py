@@ -67,6 +67,7 @@ print("watching", flush=True)
 end, seen = time.monotonic() + {_PATIENCE}, b""
 while b'"action": "switch_back"' not in seen and time.monotonic() < end:
     seen += journal.read()
+    time.sleep(0.0005)
 time.sleep(float(sys.argv[1]))
 for pid in filter(str.isdigit, os.listdir("/proc")):
     try:

@@ -36,11 +36,14 @@ DEPLOY = (
     "close_websockets",
     "confirm",
 )
-# Of a rollback that the host's own script has turned already; of one that the module makes by itself, asked for by ID;
-# and what comes before that where the old release has to be started first.
-AFTER_THE_TURN = ("settle", "verify", "render_way_back")
-ROLLBACK = ("switch", "prepare_proxy", "point_proxy", "verify", "close_websockets")
-COLD_ROLLBACK = ("images", "start")
+_TURN = ("switch", "prepare_proxy", "point_proxy", "verify", "close_websockets")
+#: The module's steps in a rollback that the host's own script has turned already; in one that the module makes by
+#: itself, as it does where it is asked for by ID; and where the old release has to be started first.
+ROLLBACKS = {
+    "turned by the script": ("settle", "verify", "render_way_back"),
+    "by ID": _TURN,
+    "cold": ("images", "start", *_TURN),
+}
 # What a deploy of v2 is undone by, whose check fails in the idle colour.
 REVERT = ("switch", "prepare_proxy", "point_proxy", "verify")
 
@@ -90,38 +93,35 @@ def done(played: Played) -> Played:
     return played
 
 
-def go_back(host: Host, step: str) -> tuple[str, ...]:
-    """Deploy, and return the arguments of the rollback that comes to a step."""
+def deployed(host: Host, way: str) -> tuple[str, ...]:
+    """Deploy the next version, and return the arguments of the rollback that goes back in a certain way."""
     release = host.current()["id"]
     done(play("deploy", *STAGING, "-e", f"version={NEXT}"))
-    if step in COLD_ROLLBACK:
+    if way == "cold":
         stop_idle_slot(host, "own")
-    return STAGING if step in (*COLD_ROLLBACK, *AFTER_THE_TURN) else (*STAGING, "-e", f"release={release}")
+    return (*STAGING, "-e", f"release={release}") if way == "by ID" else STAGING
 
 
 @pytest.mark.slow
 def test_the_steps_that_are_killed_below_are_all_that_there_are(host: Host) -> None:
     before = len(host.journal())
-    for arguments, steps in (
-        (go_back(host, "settle"), AFTER_THE_TURN),
-        (go_back(host, "switch"), ROLLBACK),
-        (go_back(host, "start"), (*COLD_ROLLBACK, *ROLLBACK)),
-    ):
+    for way, steps in ROLLBACKS.items():
+        arguments = deployed(host, way)
         assert sorted(begun(host, "deploy", before)) == sorted(DEPLOY)
         before = len(host.journal())
         done(play("rollback", *arguments))
         assert begun(host, "rollback", before) == list(steps)
-        assert begun(host, "switch_back", before) == (["switch"] if steps == AFTER_THE_TURN else [])
+        assert begun(host, "switch_back", before) == (["switch"] if way == "turned by the script" else [])
         assert_settled(host, "v1")
         before = len(host.journal())
     assert play("deploy", *STAGING, "-e", "version=v2").code != 0
     assert begun(host, "revert", before) == list(REVERT)
 
 
-def slow_but(*quick: tuple[str, ...]) -> list[object]:
-    """Every step, each as a begin and as an end; the quick tier makes do with a few."""
+def slow_but(quick: tuple[str, str]) -> list[object]:
+    """Every step, each as a begin and as an end; the quick tier makes do with one."""
     cases = [(step, phase) for step in DEPLOY for phase in ("begin", "end")]
-    return [pytest.param(*case, marks=() if case in quick else pytest.mark.slow) for case in cases]
+    return [pytest.param(*case, marks=() if case == quick else pytest.mark.slow) for case in cases]
 
 
 @pytest.mark.parametrize(("step", "phase"), slow_but(("point_proxy", "end")))
@@ -158,18 +158,22 @@ def test_ansible_is_killed_in_a_deploy(step: str, host: Host) -> None:
     assert users.versions() <= {"v1", NEXT}
 
 
-def all_but(quick: tuple[str, str], *steps: str) -> list[object]:
-    cases = [(step, phase) for step in steps for phase in ("begin", "end")]
+# Turning the proxy is the same whether the old release ran or had to be started.
+KILLED = [
+    *((way, step) for way in ("turned by the script", "by ID") for step in ROLLBACKS[way]),
+    *(("cold", step) for step in ("images", "start")),
+]
+
+
+def in_both_tiers(quick: tuple[str, ...]) -> list[object]:
+    cases = [(way, step, phase) for way, step in KILLED for phase in ("begin", "end")]
     return [pytest.param(*case, marks=() if case == quick else pytest.mark.slow) for case in cases]
 
 
-@pytest.mark.parametrize(
-    ("step", "phase"),
-    all_but(("settle", "begin"), *AFTER_THE_TURN, *(s for s in ROLLBACK if s != "verify"), *COLD_ROLLBACK),
-)
-def test_the_module_is_killed_in_a_rollback(step: str, phase: str, host: Host) -> None:
+@pytest.mark.parametrize(("way", "step", "phase"), in_both_tiers(("turned by the script", "settle", "begin")))
+def test_the_module_is_killed_in_a_rollback(way: str, step: str, phase: str, host: Host) -> None:
     """The next rollback finishes it."""
-    arguments = go_back(host, step)
+    arguments = deployed(host, way)
     with users_of("staging1") as users:
         killed = sabotage.module_killed(host, "rollback", *arguments, action="rollback", step=step, phase=phase)
         assert killed.code != 0
@@ -180,9 +184,9 @@ def test_the_module_is_killed_in_a_rollback(step: str, phase: str, host: Host) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", (*AFTER_THE_TURN, *(s for s in ROLLBACK if s != "verify"), *COLD_ROLLBACK))
-def test_ansible_is_killed_in_a_rollback(step: str, host: Host) -> None:
-    arguments = go_back(host, step)
+@pytest.mark.parametrize(("way", "step"), KILLED)
+def test_ansible_is_killed_in_a_rollback(way: str, step: str, host: Host) -> None:
+    arguments = deployed(host, way)
     with users_of("staging1") as users:
         sabotage.controller_killed(host, "rollback", *arguments, action="rollback", step=step, phase="begin")
         done(play("rollback", *STAGING))

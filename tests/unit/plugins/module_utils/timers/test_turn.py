@@ -47,6 +47,17 @@ def test_users_are_turned_back_and_the_run_goes_on_from_there(plain: t.Any) -> N
     assert releases.find(plain.new.id).state == "voided"
 
 
+def test_what_was_stopped_in_order_is_started_before_users_are_turned_to_it(plain: t.Any) -> None:
+    plain.each("backend", "own", state="exited")
+    plain.each("worker", "own", state="exited")
+    done = plain.run(*FOR)
+    assert done.returncode == 0, done.stdout
+    words = [call[0] for call in plain.calls()]
+    assert words.index("start") < words.index("exec")
+    assert "compose" not in words
+    assert plain.where() == (plain.old.id, "own")
+
+
 def test_a_run_that_was_cut_off_after_it_is_told_of_by_the_next(plain: t.Any) -> None:
     assert plain.run(*FOR).returncode == 0
     with plain.session("run-10") as session:
@@ -70,8 +81,16 @@ def not_healthy(scene: t.Any) -> None:
     scene.each("backend", "own", health="unhealthy")
 
 
-def stopped(scene: t.Any) -> None:
-    scene.each("backend", "own", state="exited")
+def half_stopped(scene: t.Any) -> None:
+    containers = scene.read()["containers"]
+    next(one for one in containers if one["id"] == "id1")["state"] = "exited"
+    next(one for one in containers if one["id"] == "id3")["health"] = "unhealthy"
+    scene.write(containers=containers)
+
+
+def gone(scene: t.Any) -> None:
+    own = [one for one in scene.read()["containers"] if one["image"] != "sha256:v1"]
+    scene.write(containers=own)
 
 
 def held(scene: t.Any) -> None:
@@ -86,7 +105,7 @@ def changed_by_hand(scene: t.Any) -> None:
     (scene.dir / "current").unlink()
 
 
-@pytest.mark.parametrize("case", [not_plain, not_healthy, stopped, held, half_way, changed_by_hand])
+@pytest.mark.parametrize("case", [not_plain, not_healthy, half_stopped, gone, held, half_way, changed_by_hand])
 def test_whatever_is_to_be_decided_is_left_to_the_module(plain: t.Any, case: t.Callable[[t.Any], None]) -> None:
     case(plain)
     before = (plain.dir / "journal.jsonl").read_bytes(), (plain.dir / "lease.json").read_bytes(), plain.running()
