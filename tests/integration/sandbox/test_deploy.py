@@ -15,6 +15,7 @@ from tests.integration.driver import APP, ROOT, Host, play
     ("version", "says"),
     [("v3", "unhealthy"), pytest.param("v4", "crashes again and again", marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 def test_a_version_that_never_gets_healthy_is_undone_everywhere(
     version: str, says: str, production: list[Host]
 ) -> None:

@@ -38,7 +38,7 @@ DEPLOY = (
 )
 _TURN = ("switch", "prepare_proxy", "point_proxy", "verify", "close_websockets")
 #: The module's steps in a rollback that the host's own script has turned already; in one that the module makes by
-#: itself, as it does where it is asked for by ID; and where the old release has to be started first.
+#: itself, as it does where it is asked for by ID; and where the old release's containers are gone.
 ROLLBACKS = {
     "turned by the script": ("settle", "verify", "render_way_back"),
     "by ID": _TURN,
@@ -59,14 +59,14 @@ def users_of(*names: str) -> AbstractContextManager[load.Users]:
     return load.running(*names, rate=25, sockets=8, slow_seconds=2)
 
 
-def stop_idle_slot(host: Host, slot: str) -> None:
+def stop_idle_slot(host: Host, slot: str, *, remove: bool = False) -> None:
     assert containers_of(host, slot)
     label = "pangeafate.hotfix.slot"
     for name in host.docker("ps", "--format", "{{.Names}}").split():
         service = host.docker("inspect", "--format", '{{index .Config.Labels "com.docker.compose.service"}}', name)
         its = host.docker("inspect", "--format", f'{{{{index .Config.Labels "{label}"}}}}', name) or "own"
         if its == slot and service.split("-")[0] in ("backend", "frontend", "hocuspocus"):
-            host.docker("stop", name)
+            host.docker(*(("rm", "--force") if remove else ("stop",)), name)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def deployed(host: Host, way: str) -> tuple[str, ...]:
     release = host.current()["id"]
     done(play("deploy", *STAGING, "-e", f"version={NEXT}"))
     if way == "cold":
-        stop_idle_slot(host, "own")
+        stop_idle_slot(host, "own", remove=True)
     return (*STAGING, "-e", f"release={release}") if way == "by ID" else STAGING
 
 
@@ -195,10 +195,14 @@ def test_ansible_is_killed_in_a_rollback(way: str, step: str, host: Host) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("later", [0.0, 0.03, 0.08, 0.15, 0.3])
-def test_the_hosts_script_is_killed_in_a_rollback(later: float, host: Host) -> None:
+@pytest.mark.parametrize(
+    ("warm", "later"), [*((True, s) for s in (0.0, 0.03, 0.08, 0.15, 0.3)), *((False, s) for s in (0.0, 1.0, 4.0))]
+)
+def test_the_hosts_script_is_killed_in_a_rollback(warm: bool, later: float, host: Host) -> None:
     """The module that follows it finishes what it began, wherever that was."""
     done(play("deploy", *STAGING, "-e", f"version={NEXT}"))
+    if not warm:
+        stop_idle_slot(host, "own")
     with users_of("staging1") as users:
         done(sabotage.script_killed(host, "rollback", *STAGING, later=later))
     assert_settled(host, "v1")

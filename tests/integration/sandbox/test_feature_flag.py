@@ -314,6 +314,7 @@ class TestPersistent:
         },
     )
 
+    @pytest.mark.slow
     def test_redis_is_set_every_instance_follows_and_keeps_it(self, host: Host) -> None:
         done = switch(*self.READS, group="staging")
         assert done.code == 0, done.raw
@@ -337,6 +338,7 @@ class TestPersistent:
         assert done.code == 0, done.raw
         assert set(values(host).values()) == {True}
 
+    @pytest.mark.slow
     def test_a_flag_outlives_the_switch_to_another_release(self, host: Host) -> None:
         assert switch(*self.READS, group="staging").code == 0
         deployed = play("deploy", "-l", "staging", "-e", "version=v6")

@@ -99,7 +99,10 @@ def test_a_reason_with_metacharacters_is_inert(untouched: Host) -> None:
 
 
 def test_an_unknown_service_lists_the_known_ones(untouched: Host) -> None:
-    services = {"backnd": {"image": "registry.example.com:5000/notes-backend"}}
+    services = {
+        name: {"image": f"registry.example.com:5000/notes-{name}"}
+        for name in ("backnd", "backend", "frontend", "hocuspocus")
+    }
     done = play("deploy", *STAGING, "-e", "version=v1", "-e", json.dumps({"hotfix_services": services}))
     assert done.code != 0
     assert "Unknown service backnd" in done.text

@@ -139,6 +139,7 @@ def test_a_second_operator_is_told_who_holds_the_lease_and_may_take_it_over(stag
     "step",
     [pytest.param("pull", marks=pytest.mark.slow), "start", pytest.param("verify", marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 def test_after_kill_9_of_the_controller_the_next_run_goes_on_at_once(step: str, staging: Host) -> None:
     assert play("adopt", *STAGING).code == 0
     deploy = start("deploy", *STAGING, "-e", "version=v6")
@@ -176,6 +177,7 @@ def test_the_records_survive_damage(broken: Host) -> None:
     assert broken.current()["version"] == "v1"
 
 
+@pytest.mark.slow
 def test_on_a_disk_that_is_full(broken: Host) -> None:
     faults.shrink_disk("staging1", 64)
     try:
@@ -189,6 +191,7 @@ def test_on_a_disk_that_is_full(broken: Host) -> None:
     assert_rolled_back(broken)
 
 
+@pytest.mark.slow
 def test_a_host_lost_in_the_middle_of_a_deploy(production: list[Host]) -> None:
     """The hosts that can be reached go back, and the one that was lost converges when it is there again."""
     first, second = production
