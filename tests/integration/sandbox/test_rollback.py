@@ -52,6 +52,7 @@ def assert_rolled_back(host: Host) -> None:
     assert not host.lease()["held"]
 
 
+@pytest.mark.slow
 def test_from_a_release_whose_containers_are_dead_with_no_registry(broken: Host) -> None:
     for service in ("backend", "frontend", "hocuspocus"):
         faults.kill_service("staging1", service)
@@ -62,6 +63,7 @@ def test_from_a_release_whose_containers_are_dead_with_no_registry(broken: Host)
     assert "saving documents fails" in {entry.get("reason") for entry in broken.journal()}
 
 
+@pytest.mark.slow
 def test_repeating_it_changes_nothing_and_says_so(broken: Host) -> None:
     assert play("rollback", *STAGING).code == 0
     before = broken.containers()
@@ -157,6 +159,7 @@ def test_after_kill_9_of_the_controller_the_next_run_goes_on_at_once(step: str, 
     assert staging.runs_its_record()
 
 
+@pytest.mark.slow
 def test_after_kill_9_of_the_module_the_next_run_finishes_the_rollback(broken: Host) -> None:
     rollback = start("rollback", *STAGING)
     wait_for_step(broken, "start", "rollback")
@@ -168,6 +171,7 @@ def test_after_kill_9_of_the_module_the_next_run_finishes_the_rollback(broken: H
     assert_rolled_back(broken)
 
 
+@pytest.mark.slow
 def test_the_records_survive_damage(broken: Host) -> None:
     current = broken.current()["id"]
     broken.run("bash", "-c", f"echo 'torn {{' >>{APP}/journal.jsonl; : >{APP}/releases/{current}/release.json")

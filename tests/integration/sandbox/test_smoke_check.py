@@ -62,6 +62,7 @@ def test_nobody_there_is_not_broken(host: Host) -> None:
     assert "Broken" not in done.text
 
 
+@pytest.mark.slow
 def test_a_version_that_cannot_save_fails_that_check_and_no_other(host: Host) -> None:
     # Without the checks, or the deploy itself would go back.
     reason = {"hotfix_checks": [], "reason": "to see a bad version"}
