@@ -259,7 +259,12 @@ def revert(session: Session, release_id: t.Optional[str]) -> t.Tuple[t.Optional[
     host = session.host
     seen = observe(host)
     release = host.releases.find(release_id) or host.releases.find(seen.attempted)
-    begun = seen.attempted is not None or seen.unfinished is not None
+    # One that only ran beside the current release was seen by nobody: there is nothing to go back from.
+    # What an earlier run left half-way is made sure of, though.
+    current = seen.current
+    reached = current is not None and current.slot == seen.live and current.state == _states.CONFIRMED
+    unseen = release is not None and seen.unfinished is None and release.slot != seen.live and reached
+    begun = (seen.attempted is not None or seen.unfinished is not None) and not unseen
     went_live = release is not None and seen.current is not None and seen.current.id == release.id
     proven = None
     if begun or (went_live and release is not None and release.state == _states.LIVE):
@@ -271,7 +276,8 @@ def revert(session: Session, release_id: t.Optional[str]) -> t.Tuple[t.Optional[
     elif release is not None and release.state in (_states.PREPARING, _states.PREPARED):
         with session.step("abandon", release=release.id):
             leave(session, release, why="the deploy was abandoned")
-            retire(session, release, after=0.0, served=False)
+            if release.started:
+                retire(session, release, after=0.0, served=False)
     return host.releases.current(), proven
 
 

@@ -235,6 +235,19 @@ def test_every_place_is_died_at(world: World, killer: Killer) -> None:
     assert not killed(killer, failing, lambda: world.deploy("v3"))
 
 
+def test_a_release_that_nobody_saw_leaves_the_way_back_as_it_was(world: World) -> None:
+    world.adopt()
+    world.deploy("v2")
+    world.unhealthy.add("v3")
+    with pytest.raises(HotfixError):
+        world.deploy("v3")
+    world.is_settled_on("v2")
+    if world.host().app.proxy_service:
+        # It only ran beside what users reached, so the next rollback is the one that they want.
+        world.rollback()
+        world.is_settled_on("v1")
+
+
 @pytest.mark.parametrize("after", places(0))
 def test_adopt_then_adopt(world: World, killer: Killer, after: int) -> None:
     killed(killer, after, world.adopt)
