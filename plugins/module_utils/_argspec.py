@@ -14,7 +14,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Cl
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._command import ModuleRunner
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Docker
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import app_from
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run, app_from
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -86,6 +86,22 @@ def app_options() -> t.Dict[str, t.Any]:
         "checks": {"type": "list", "elements": "dict", "default": []},
         "check_secrets": {"type": "dict", "no_log": True},
     }
+
+
+def run_options() -> t.Dict[str, t.Any]:
+    """Return the argument spec of who runs what, and why."""
+    return {
+        "run": {"type": "str", "required": True},
+        "operator": {"type": "str", "required": True},
+        "reason": {"type": "str", "default": ""},
+        "takeover": {"type": "bool", "default": False},
+    }
+
+
+def run_of(module: AnsibleModule) -> Run:
+    """Make the run from a module's parameters."""
+    params = module.params
+    return Run(params["run"], params["operator"], params["reason"], params["takeover"])
 
 
 def host_of(module: AnsibleModule, *, in_a_hurry: bool = False) -> Host:

@@ -24,7 +24,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, of_release, runs
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import SLOTS, Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import App
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._verify import model_of, verify
@@ -56,7 +56,7 @@ class BlueGreen:
         slot = _slots.idle_colour(live)
         with session.step("start", release=release.id, slot=slot):
             # Whatever was to be stopped later in there makes room now, and so does what a third slot still runs.
-            for other in (slot, *(c for c in _slots.SLOTS if c not in (slot, live))):
+            for other in (slot, *(c for c in SLOTS if c not in (slot, live))):
                 _timers.cancel_cool(session, other)
             self._make_room(host, release, containers, slot, live)
             release.slot, release.started = slot, True

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _mask
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import RELEASE_LABEL, Container, Docker
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, CommandError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, CommandError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import App
 
@@ -150,6 +150,17 @@ def load(path: Path) -> t.Optional[Model]:
     except (FileNotFoundError, ValueError):
         return None
     return model if isinstance(model, dict) and isinstance(model.get("services"), dict) else None
+
+
+def of_release(path: Path, release_id: str) -> Model:
+    """Return what a release is started from, or raise when its file is missing or damaged."""
+    model = load(path)
+    if model is None:
+        raise HotfixError(
+            f"The Compose file of release {release_id} is missing or damaged ({path}).",
+            next_step="go to another release by its ID (-e release=…), or deploy a version again.",
+        )
+    return model
 
 
 def current_only_env(app: App, containers: t.Sequence[Container]) -> t.Dict[str, str]:

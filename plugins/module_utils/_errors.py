@@ -51,6 +51,16 @@ class HotfixError(Exception):
         self.code = code
         self.left = left
 
+    def as_result(self) -> t.Dict[str, t.Any]:
+        """Return what a module that fails with it returns."""
+        return {
+            "msg": str(self),
+            "what": self.what,
+            "outcome": self.code,
+            "left": self.left,
+            "next_step": self.next_step,
+        }
+
     def __str__(self) -> str:
         message = f"{self.what} {self.left} Next: {self.next_step}"
         return f"{message}\n{self.evidence}" if self.evidence else message

@@ -17,7 +17,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Cl
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container, Docker
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Entry, Journal
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._lease import Lease, Lock
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import BLUE, GREEN, OWN, Release, Releases
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import OWN, SLOTS, Release, Releases
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import App
 
 
@@ -39,7 +39,7 @@ class Host:
             slot = os.path.basename(os.readlink(str(self.app.app_dir / "proxy" / "live")))
         except OSError:
             return OWN
-        return slot if slot in (OWN, BLUE, GREEN) else OWN
+        return slot if slot in SLOTS else OWN
 
     def mask(self) -> _mask.Mask:
         """Return what hides this app's secrets in a text."""

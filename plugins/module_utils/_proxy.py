@@ -23,13 +23,12 @@ from pathlib import Path
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _nginx_files, _slots
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import CommandError, HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import BLUE, GREEN, OWN
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import SLOTS
 
 if t.TYPE_CHECKING:
     from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
     from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 
-SLOTS = (OWN, BLUE, GREEN)
 #: Seconds that a proxy that does not run may take to come up again.
 _COMES_UP = 20.0
 #: Readable by whichever user the proxy runs as; there is no secret in it.

@@ -21,6 +21,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import B
 OWN = "own"
 BLUE = "blue"
 GREEN = "green"
+SLOTS = (OWN, BLUE, GREEN)
 
 
 @dataclass(frozen=True)

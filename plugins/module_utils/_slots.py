@@ -23,14 +23,13 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import (
     PLAIN_SERVICE_LABEL,
     SLOT_LABEL,
 )
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import BLUE, GREEN, OWN, Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import App
 
 if t.TYPE_CHECKING:
     from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
 
-SLOTS = (OWN, BLUE, GREEN)
 _COLOUR_NETWORK = "hotfix_colour"
 #: What only one container on a host can have.
 _NOT_TWICE = ("container_name", "ports", "build", "mac_address")
@@ -61,12 +60,7 @@ def compose_file(host: Host, release: Release, slot: str) -> Path:
 def write(host: Host, release: Release, slot: str) -> Path:
     """Write the file that *release* is started from in a slot, and return its path."""
     path = compose_file(host, release, slot)
-    model = _compose.load(host.releases.compose_file(release.id))
-    if model is None:
-        raise HotfixError(
-            f"The Compose file of release {release.id} is missing or damaged ({path}).",
-            next_step="go to another release by its ID (-e release=…), or deploy a version again.",
-        )
+    model = _compose.of_release(host.releases.compose_file(release.id), release.id)
     if slot != OWN:
         rendered = render(model, host.app, slot, release.images)
         _compose.write(path, rendered, release_id=release.id, services=rendered["services"])

@@ -103,17 +103,15 @@ def back(
     by: str,
     why: str,
     source_good: bool = False,
-    containers: t.Optional[t.Sequence[Container]] = None,
+    containers: t.Sequence[Container],
 ) -> str:
     """Switch back to a release that was live before, and make it current; return what was proven.
 
     *source* is recorded as left before anything is switched, so that nothing automatic returns to it, whatever
-    happens in between. *containers* are those of the app, if they were just looked at.
+    happens in between. *containers* are those of the app as they were seen last.
     """
     host = session.host
     strategy = _strategy(host, target)
-    if containers is None:
-        containers = host.docker.containers(host.app.project)
     if not strategy.is_warm(host, target, containers):
         with session.step("images", release=target.id):
             _images.restore(host, target)

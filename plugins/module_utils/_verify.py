@@ -62,11 +62,4 @@ def verify(session: Session, release: Release, model: _compose.Model) -> str:
 
 def model_of(session: Session, release: Release) -> _compose.Model:
     """Return what *release* is started from, or raise when its file is missing or damaged."""
-    path = session.host.releases.compose_file(release.id)
-    model = _compose.load(path)
-    if model is None:
-        raise HotfixError(
-            f"The Compose file of release {release.id} is missing or damaged ({path}).",
-            next_step="go to another release by its ID (-e release=…), or deploy a version again.",
-        )
-    return model
+    return _compose.of_release(session.host.releases.compose_file(release.id), release.id)

@@ -318,7 +318,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.setup imp
     switch_options,
     world_of,
 )
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.switch import UnprovenError, Who, plan, switch
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.switch import Who, plan, switch
 
 
 def main() -> None:
@@ -332,10 +332,7 @@ def main() -> None:
         else:
             result = switch(world, request, Who(params["run"], params["operator"], params["reason"]))
     except HotfixError as exc:
-        report = exc.report if isinstance(exc, UnprovenError) else {}
-        module.fail_json(
-            **report, msg=str(exc), what=exc.what, outcome=exc.code, left=exc.left, next_step=exc.next_step
-        )
+        module.fail_json(**exc.as_result())
     module.exit_json(**result)
 
 

@@ -153,7 +153,6 @@ from ansible.module_utils.basic import AnsibleModule  # pylint: disable=wrong-im
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.look import info
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.setup import flag_options, world_of
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.switch import UnprovenError
 
 
 def main() -> None:
@@ -161,10 +160,7 @@ def main() -> None:
     try:
         result = info(world_of(module), module.params["name"])
     except HotfixError as exc:
-        report = exc.report if isinstance(exc, UnprovenError) else {}
-        module.fail_json(
-            **report, msg=str(exc), what=exc.what, outcome=exc.code, left=exc.left, next_step=exc.next_step
-        )
+        module.fail_json(**exc.as_result())
     module.exit_json(changed=False, **result)
 
 

@@ -109,35 +109,29 @@ left:
 
 from ansible.module_utils.basic import AnsibleModule  # pylint: disable=wrong-import-position
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _proxy_setup
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import app_options, host_of
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import (
+    app_options,
+    host_of,
+    run_of,
+    run_options,
+)
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **app_options(),
+            **run_options(),
             "state": {"type": "str", "choices": ["managed"], "default": "managed"},
-            "run": {"type": "str", "required": True},
-            "operator": {"type": "str", "required": True},
-            "reason": {"type": "str", "default": ""},
-            "takeover": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    params = module.params
     try:
         host = host_of(module)
-        if module.check_mode:
-            result = _proxy_setup.check(host)
-        else:
-            run = Run(params["run"], params["operator"], params["reason"], params["takeover"])
-            result = _proxy_setup.manage(host, run)
+        result = _proxy_setup.check(host) if module.check_mode else _proxy_setup.manage(host, run_of(module))
     except HotfixError as exc:
-        module.fail_json(
-            msg=str(exc), what=exc.what, outcome=exc.code, left=exc.left, next_step=exc.next_step, steps=exc.steps
-        )
+        module.fail_json(**exc.as_result(), steps=exc.steps)
     module.exit_json(**result)
 
 

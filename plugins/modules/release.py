@@ -198,23 +198,24 @@ left:
 """
 
 from ansible.module_utils.basic import AnsibleModule  # pylint: disable=wrong-import-position
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import app_options, host_of
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import (
+    app_options,
+    host_of,
+    run_of,
+    run_options,
+)
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._perform import STATES, Wanted, check, perform
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **app_options(),
+            **run_options(),
             "state": {"type": "str", "required": True, "choices": list(STATES)},
             "version": {"type": "str"},
             "release": {"type": "str"},
-            "run": {"type": "str", "required": True},
-            "operator": {"type": "str", "required": True},
-            "reason": {"type": "str", "default": ""},
-            "takeover": {"type": "bool", "default": False},
             "min_free_mb": {"type": "int", "default": 1024},
             "keep_releases": {"type": "int", "default": 5},
             "backup_skip_reason": {"type": "str"},
@@ -245,15 +246,9 @@ def main() -> None:
     )
     try:
         host = host_of(module, in_a_hurry=wanted.state == "rolled_back")
-        if module.check_mode:
-            result = check(host, wanted)
-        else:
-            run = Run(params["run"], params["operator"], params["reason"], params["takeover"])
-            result = perform(host, run, wanted)
+        result = check(host, wanted) if module.check_mode else perform(host, run_of(module), wanted)
     except HotfixError as exc:
-        module.fail_json(
-            msg=str(exc), what=exc.what, outcome=exc.code, left=exc.left, next_step=exc.next_step, steps=exc.steps
-        )
+        module.fail_json(**exc.as_result(), steps=exc.steps)
     module.exit_json(**result)
 
 

@@ -111,7 +111,7 @@ def main() -> None:
     try:
         result = info(host_of(module))
     except HotfixError as exc:
-        module.fail_json(msg=str(exc), what=exc.what, outcome=exc.code, left=exc.left, next_step=exc.next_step)
+        module.fail_json(**exc.as_result())
     module.exit_json(changed=False, **result)
 
 

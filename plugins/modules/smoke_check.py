@@ -261,7 +261,7 @@ def main() -> None:
             module.exit_json(changed=False, outcome="planned", summary=plan[0], plan=plan)
         report = suite.run()
     except HotfixError as exc:
-        module.fail_json(msg=str(exc), what=exc.what, outcome=exc.code, left=exc.left, next_step=exc.next_step)
+        module.fail_json(**exc.as_result())
     result = {**report.as_dict(), "verdict": report.verdict}
     if report.good:
         module.exit_json(changed=False, outcome="seen", **result)

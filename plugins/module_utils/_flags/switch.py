@@ -96,6 +96,10 @@ class UnprovenError(HotfixError):
         super().__init__(what, next_step=next_step, left=left)
         self.report = report
 
+    def as_result(self) -> Result:
+        """Return what a module that fails with it returns: what is known of each instance as well."""
+        return {**self.report, **super().as_result()}
+
 
 class View:
     """What is known of one instance."""
