@@ -4,23 +4,39 @@
 
 # This module util is PRIVATE to the collection.
 
-"""The types of checks there are, and how a suite is read. A new type is a module of its own and one line here."""
+"""The types of checks there are, and how a suite is read. A new type is a module of its own and two lines here."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import fields, http_check, release_check
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import fields
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import Check
 
-_Parse = t.Callable[[t.Mapping[str, t.Any], t.Mapping[str, t.Any], t.Collection[str]], Check]
 
-#: By type, the keys that it may have, and what reads it.
-TYPES: t.Mapping[str, t.Tuple[t.Sequence[str], _Parse]] = {
-    "http": (http_check.KEYS, http_check.parse),
-    "release": (release_check.KEYS, release_check.parse),
-}
+class Type(t.Protocol):
+    """What the module of a type has. ``HOST`` tells that it looks at the app from its own host."""
+
+    KEYS: t.Sequence[str]
+    HOST: bool
+
+    @staticmethod
+    def parse(raw: t.Mapping[str, t.Any], common: t.Mapping[str, t.Any], secrets: t.Collection[str], /) -> Check:
+        """Read a check of this type."""
+
+
+def _module(kind: str) -> Type:
+    """Return the module of a type. Each is loaded when it is used: on a host every import is compiled anew."""
+    found: t.Any = None
+    if kind == "http":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import http_check as found
+    elif kind == "release":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import release_check as found
+    return t.cast(Type, found)
+
+
+TYPES: t.Sequence[str] = ("http", "release")
 
 
 def parse(raw: t.Any, secrets: t.Optional[t.Mapping[str, t.Any]] = None) -> t.List[Check]:
@@ -48,10 +64,10 @@ def _one(raw: t.Any, index: int, secrets: t.Collection[str]) -> Check:
     given = fields.mapping(raw, said)
     name = fields.text(given, "name", said)
     said = f"Check {name!r}"
-    kind = fields.one_of(given, "type", said, tuple(TYPES), "")
-    keys, read = TYPES[kind]
-    given = fields.mapping(raw, said, keys)
-    return read(given, fields.common(given, said), secrets)
+    kind = fields.one_of(given, "type", said, TYPES, "")
+    module = _module(kind)
+    given = fields.mapping(raw, said, (*fields.COMMON, *module.KEYS))
+    return module.parse(given, fields.common(given, said, host=module.HOST), secrets)
 
 
 def _secret_names(secrets: t.Mapping[str, t.Any]) -> t.List[str]:

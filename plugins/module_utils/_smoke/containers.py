@@ -41,7 +41,7 @@ class Reached(t.Protocol):
 
 def private(checks: t.Sequence[Check]) -> t.List[Check]:
     """Return the checks that are made at containers."""
-    return [check for check in checks if check.scope != "public"]
+    return [check for check in checks if check.scope in ("private", "both")]
 
 
 def run_private(

@@ -19,6 +19,8 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.jsonpath 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.veil import secret_name
 
 SCOPES = ("public", "private", "both")
+#: What looks at the app from its own host is made there and nowhere else.
+HOST_SCOPE = "host"
 #: Keys that every check may have, whatever its type.
 COMMON = ("name", "type", "service", "port", "scope", "timeout", "retries", "retry_interval", "skip")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -82,15 +84,24 @@ def whole(raw: Raw, key: str, said: str, default: int, least: int, most: int) ->
     return int(found)
 
 
-def common(raw: Raw, said: str) -> t.Dict[str, t.Any]:
-    """Read what all types have, as arguments of their class."""
+def common(raw: Raw, said: str, *, host: bool = False) -> t.Dict[str, t.Any]:
+    """Read what all types have, as arguments of their class. *host* tells that it is made on the app's own host."""
+    if host and ("service" in raw or "port" in raw):
+        raise BadInputError(
+            f"{said} is made on the app's own host, and by no container's address.",
+            next_step="take service and port out.",
+        )
     service = text(raw, "service", said) if "service" in raw else None
     if (service is None) != ("port" not in raw):
         raise BadInputError(
             f"{said}: service and port go together.", next_step="set both, as in service: backend and port: 8080."
         )
-    scope = one_of(raw, "scope", said, SCOPES, "both" if service else "public")
-    if scope != "public" and service is None:
+    scope = (
+        one_of(raw, "scope", said, (HOST_SCOPE,), HOST_SCOPE)
+        if host
+        else one_of(raw, "scope", said, SCOPES, "both" if service else "public")
+    )
+    if scope in ("private", "both") and service is None:
         raise BadInputError(
             f"{said}: scope {scope} needs the service whose containers are asked, and its port.",
             next_step="set service and port, or scope: public.",

@@ -30,7 +30,8 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.veil impo
 
 _STEP_KEYS = ("method", "path", "headers", "body", "expect", "capture")
 _CLEANUP_KEYS = ("method", "path", "headers", "body", "expect")
-KEYS = (*fields.COMMON, *_STEP_KEYS, "then", "cleanup")
+HOST = False
+KEYS = (*_STEP_KEYS, "then", "cleanup")
 #: A cleanup is fine when what it deletes is gone, whoever did it.
 _GONE = Expect(status=(*range(200, 300), 404, 410))
 _CLEANUP_TIMEOUT = 5.0

@@ -12,6 +12,9 @@ import abc
 import typing as t
 from dataclasses import dataclass, field
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Docker
+
 PASSED = "passed"
 #: It answered, and not as it must.
 FAILED = "failed"
@@ -41,6 +44,19 @@ class Target:
     validate_certs: bool = True
 
 
+@dataclass(frozen=True)
+class Here:
+    """The app on the host on which the checks are made, for those that look at it and not at its answers.
+
+    ``database`` is C(hotfix_database) of the host, as it was given.
+    """
+
+    docker: Docker
+    project: str
+    services: t.Tuple[str, ...] = ()
+    database: t.Optional[t.Mapping[str, t.Any]] = None
+
+
 @dataclass
 class Outcome:
     """What one attempt at a check found."""
@@ -54,6 +70,14 @@ class Outcome:
 
 class Surroundings(t.Protocol):
     """What a running check may use of its run. Seconds throughout."""
+
+    @property
+    def here(self) -> t.Optional[Here]:
+        """Return the app on this host, where the checks are made on it."""
+
+    @property
+    def evidence_dir(self) -> t.Optional[str]:
+        """Return the folder for files that show something, such as a screenshot."""
 
     def left(self) -> float:
         """Return how long the whole run may still take."""
@@ -69,9 +93,10 @@ class Surroundings(t.Protocol):
 class Check(abc.ABC):
     """What checks of all types have.
 
-    ``scope`` says from where it is asked: ``public``, ``private`` (every container of ``service``, at ``port``) or
-    ``both``. It is made up to ``retries`` times more until it passes. ``skip`` is the reason for which it is not made.
-    ``timeout`` (for one request) and ``retry_interval`` are seconds.
+    ``scope`` says from where it is asked: ``public``, ``private`` (every container of ``service``, at ``port``),
+    ``both``, or ``host`` (what looks at the app from its own host). It is made up to ``retries`` times more until it
+    passes. ``skip`` is the reason for which it is not made. ``timeout`` (for one request) and ``retry_interval`` are
+    seconds.
     """
 
     name: str
@@ -83,6 +108,16 @@ class Check(abc.ABC):
     retries: int
     retry_interval: float
     skip: str
+
+    @property
+    def takes(self) -> float:
+        """Return the seconds that it watches by its nature, beyond what the whole run may take."""
+        return 0.0
+
+    @property
+    def alone(self) -> bool:
+        """Tell whether it would disturb others, and so is made when they are over."""
+        return False
 
     @abc.abstractmethod
     def perform(self, target: Target, around: Surroundings) -> Outcome:

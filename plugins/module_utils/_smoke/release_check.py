@@ -27,7 +27,8 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model imp
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.transport import Request, exchange
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.veil import Veil
 
-KEYS = (*fields.COMMON, "path", "header", "requests")
+HOST = False
+KEYS = ("path", "header", "requests")
 # A container's host name is the beginning of its ID, of this length.
 _SHORT_ID = 12
 _SHOWN = 60

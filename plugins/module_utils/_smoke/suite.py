@@ -20,6 +20,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model imp
     PASSED,
     SKIPPED,
     Check,
+    Here,
     Outcome,
     Report,
     Result,
@@ -37,15 +38,19 @@ _CLEANING = 15.0
 class _Around:
     """What a check may use of the run."""
 
-    def __init__(self, end: float, secrets: t.Mapping[str, str]) -> None:
-        self._end = end
+    def __init__(
+        self, end: float, secrets: t.Mapping[str, str], here: t.Optional[Here], evidence_dir: t.Optional[str]
+    ) -> None:
+        self.end = end
         self._secrets = secrets
+        self.here = here
+        self.evidence_dir = evidence_dir
         self._cleaning = 0
         self._lock = threading.Lock()
 
     def left(self) -> float:
         """Return the seconds that are left."""
-        return self._end - time.monotonic()
+        return self.end - time.monotonic()
 
     def values(self) -> t.Dict[str, str]:
         """Return the secrets."""
@@ -71,7 +76,12 @@ class _Around:
 
 def public(checks: t.Sequence[Check]) -> t.List[Check]:
     """Return the checks that are made from outside."""
-    return [check for check in checks if check.scope != "private"]
+    return [check for check in checks if check.scope in ("public", "both")]
+
+
+def on_host(checks: t.Sequence[Check]) -> t.List[Check]:
+    """Return the checks that look at the app from its own host."""
+    return [check for check in checks if check.scope == "host"]
 
 
 def run(
@@ -80,6 +90,7 @@ def run(
     *,
     timeout: float = 30.0,
     secrets: t.Optional[t.Mapping[str, str]] = None,
+    evidence_dir: t.Optional[str] = None,
 ) -> Report:
     """Make every public check at every target. *timeout* is the seconds for all of it, but for putting things back."""
     chosen = public(checks)
@@ -89,26 +100,46 @@ def run(
         )
     if not targets:
         raise BadInputError("No target is named.", next_step="set targets: [{url: https://app.example.com}].")
-    return run_pairs([(check, target) for check in chosen for target in targets], timeout=timeout, secrets=secrets)
+    pairs = [(check, target) for check in chosen for target in targets]
+    return run_pairs(pairs, timeout=timeout, secrets=secrets, evidence_dir=evidence_dir)
 
 
-def run_pairs(pairs: t.Sequence[Pair], *, timeout: float, secrets: t.Optional[t.Mapping[str, str]] = None) -> Report:
-    """Make each check at its target, all at once."""
+def run_pairs(
+    pairs: t.Sequence[Pair],
+    *,
+    timeout: float,
+    secrets: t.Optional[t.Mapping[str, str]] = None,
+    here: t.Optional[Here] = None,
+    evidence_dir: t.Optional[str] = None,
+) -> Report:
+    """Make each check at its target, all at once; those that would disturb the others one by one after them.
+
+    What watches for a time of its own, such as how memory grows, may do so beyond *timeout*.
+    """
     known = secrets or {}
     started = time.monotonic()
-    around = _Around(started + timeout, known)
     results: t.List[t.Optional[Result]] = [None] * len(pairs)
-
-    def work(index: int, pair: Pair) -> None:
-        results[index] = _attempts(pair[0], pair[1], around)
-
-    threads = [threading.Thread(target=work, args=(i, pair), daemon=True) for i, pair in enumerate(pairs)]
-    for thread in threads:
-        thread.start()
-    _join(threads, started + timeout + _NOTICE, lambda: around.anybody_cleaning)
     veil = Veil(known.values())
+    together = [index for index, pair in enumerate(pairs) if not pair[0].alone]
+    apart = [[index] for index, pair in enumerate(pairs) if pair[0].alone]
+    for some in [together, *apart]:
+        taken = max((pairs[index][0].takes for index in some), default=0.0)
+        around = _Around(time.monotonic() + timeout + taken, known, here, evidence_dir)
+        _together(pairs, some, results, around)
     found = [_veiled(one or _late(pair, timeout), veil) for one, pair in zip(list(results), pairs)]
     return Report(found, time.monotonic() - started)
+
+
+def _together(
+    pairs: t.Sequence[Pair], chosen: t.Sequence[int], results: t.List[t.Optional[Result]], around: _Around
+) -> None:
+    def work(index: int) -> None:
+        results[index] = _attempts(*pairs[index], around)
+
+    threads = [threading.Thread(target=work, args=(index,), daemon=True) for index in chosen]
+    for thread in threads:
+        thread.start()
+    _join(threads, around.end + _NOTICE, lambda: around.anybody_cleaning)
 
 
 def _join(threads: t.Sequence[threading.Thread], end: float, cleaning: t.Callable[[], bool]) -> None:
