@@ -669,6 +669,9 @@ for_run() {
   lock_try 0 || exit 4
   if lease_alive; then exit 4; fi
   case $(last_switch) in *'"outcome": "done"'*) ;; *) exit 4 ;; esac
+  # A deadline that passed while the host was away is to be told.
+  due=$(field at deadline.json)
+  [ -z "$due" ] || [ "$(number "$due")" -gt "$(number "$(in_seconds 0)")" ] || exit 4
   look && look_at_adopted || exit 4
   survey "$EARLY"
   # What is up but not well, or gone, is more than a start away.

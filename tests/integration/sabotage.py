@@ -171,8 +171,11 @@ def containers_of(host: Host, slot: str) -> dict[str, list[str]]:
     return found
 
 
-def assert_settled(host: Host, version: str) -> None:
-    """Everything agrees on one release: the records, the proxy, the containers, the answers, and nobody is at work."""
+def assert_settled(host: Host, version: str, *, lease: bool = False) -> None:
+    """Everything agrees on one release: the records, the proxy, the containers, the answers, and nobody is at work.
+
+    With *lease*, whoever was killed may still have it.
+    """
     current = host.current()
     assert (current["version"], current["state"]) == (version, "confirmed"), current
     slot = live_slot(host)
@@ -183,7 +186,7 @@ def assert_settled(host: Host, version: str) -> None:
     }
     assert len(running["backend"]) == 2
     assert {host.served()[0] for _look in range(4)} == {version}
-    assert not host.lease()["held"]
+    assert lease or not host.lease()["held"]
     assert host.run("bash", "-c", f"ls {APP}/deadline.json 2>/dev/null || true").strip() == ""
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import replace
 
@@ -101,11 +102,16 @@ def half_way(scene: t.Any) -> None:
     scene.host.journal.append({"step": "switch", "phase": "begin", "action": "deploy", "release": scene.new.id})
 
 
+def overdue(scene: t.Any) -> None:
+    due = {"armed": True, "at": "2020-01-02T03:04:05.000Z", "id": "run-1", "release": scene.new.id}
+    (scene.dir / "deadline.json").write_text(json.dumps(due, indent=2))
+
+
 def changed_by_hand(scene: t.Any) -> None:
     (scene.dir / "current").unlink()
 
 
-@pytest.mark.parametrize("case", [not_plain, not_healthy, half_stopped, gone, held, half_way, changed_by_hand])
+@pytest.mark.parametrize("case", [not_plain, not_healthy, half_stopped, gone, held, half_way, overdue, changed_by_hand])
 def test_whatever_is_to_be_decided_is_left_to_the_module(plain: t.Any, case: t.Callable[[t.Any], None]) -> None:
     case(plain)
     before = (plain.dir / "journal.jsonl").read_bytes(), (plain.dir / "lease.json").read_bytes(), plain.running()
