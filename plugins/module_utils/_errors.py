@@ -67,10 +67,15 @@ class HotfixError(Exception):
 
 
 class BadInputError(HotfixError):
-    """An input that cannot be right; raised before anything is touched."""
+    """An input that cannot be right; raised before anything is touched.
 
-    def __init__(self, what: str, *, next_step: str) -> None:
+    ``place`` are the keys and indexes that lead to it, from the outside, as far as they are known: whoever has the file
+    tells the line by them.
+    """
+
+    def __init__(self, what: str, *, next_step: str, place: t.Sequence[t.Union[str, int]] = ()) -> None:
         super().__init__(what, next_step=next_step, code="bad_input")
+        self.place: t.Tuple[t.Union[str, int], ...] = tuple(place)
 
 
 class CommandError(HotfixError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import typing as t
 from dataclasses import dataclass
+from pathlib import Path
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _mask, _states
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
@@ -35,19 +36,28 @@ class Host:
 
     def live_slot(self) -> str:
         """Return the slot that the proxy sends users to: the app's own project where no other was ever switched to."""
-        try:
-            slot = os.path.basename(os.readlink(str(self.app.app_dir / "proxy" / "live")))
-        except OSError:
-            return OWN
-        return slot if slot in SLOTS else OWN
+        return live_slot(self.app.app_dir)
 
     def mask(self) -> _mask.Mask:
         """Return what hides this app's secrets in a text."""
-        env = _mask.read_env(self.app.app_dir / ".env")
-        current = self.releases.current()
-        if current is not None:
-            env = {**_mask.read_env(self.releases.env_file(current.id)), **env}
-        return _mask.Mask.of_env(env, self.app.registry.password)
+        return _mask.Mask.of_env(env_of(self.app.app_dir), self.app.registry.password)
+
+
+def live_slot(app_dir: Path) -> str:
+    """Return the slot that the proxy of the app in *app_dir* sends users to."""
+    try:
+        slot = os.path.basename(os.readlink(str(app_dir / "proxy" / "live")))
+    except OSError:
+        return OWN
+    return slot if slot in SLOTS else OWN
+
+
+def env_of(app_dir: Path) -> t.Dict[str, str]:
+    """Return the environment of the app in *app_dir*, as it is now and as its current release had it."""
+    releases = Releases(app_dir)
+    current = releases.current()
+    snapshot = _mask.read_env(releases.env_file(current.id)) if current is not None else {}
+    return {**snapshot, **_mask.read_env(app_dir / ".env")}
 
 
 @dataclass(frozen=True)

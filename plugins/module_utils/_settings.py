@@ -185,7 +185,7 @@ def app_from(params: t.Mapping[str, t.Any]) -> App:
         warm_for=float(params["warm_for"]),
         confirm_within=float(params["confirm_within"]),
         unconfirmed=params["unconfirmed"],
-        database=_database(database, params["host_name"]),
+        database=database_from(database, params["host_name"]),
         has_database=None if database is None else any(database.get(key) for key in ("service", "name", "user")),
         migration=_migration(params["migration"], services),
         backup_max_age=float(params["backup_max_age"]),
@@ -261,7 +261,8 @@ def _require_switched(what: str, service: str, services: t.Collection[str]) -> N
         )
 
 
-def _database(given: t.Optional[t.Mapping[str, t.Any]], host_name: t.Optional[str]) -> t.Optional[Database]:
+def database_from(given: t.Optional[t.Mapping[str, t.Any]], host_name: t.Optional[str]) -> t.Optional[Database]:
+    """Read what a user declared about the database; ``None`` where there is none."""
     if not given or not any(given.get(key) for key in ("service", "name", "user")):
         return None
     missing = [key for key in ("service", "name", "user") if not given.get(key)]

@@ -17,8 +17,9 @@ description:
     looked at.
   - An empty suite, a check that expects nothing, an unknown key and a name that is given twice are errors before the
     first request.
-  - It runs where the task runs. From outside, as users do, is C(delegate_to=localhost).
-  - It follows no redirect and uses no proxy of the environment.
+  - It runs where the task runs. From outside, as users do, is C(delegate_to=localhost). Checks that look at the app
+    from its own host are made there, with O(scope=host).
+  - It uses no proxy of the environment, and follows redirects only where a check says so.
 author:
   - pangeafate.hotfix contributors (@pangeafate)
 extends_documentation_fragment:
@@ -38,10 +39,14 @@ options:
   checks:
     description:
       - The checks, at least one. Unknown keys are errors.
-      - C(name) is required and unique. C(type) is required, V(http) or V(release).
+      - C(name) is required and unique. C(type) is required, and says what is looked at.
       - C(retries) (2) is how often a check is made again until it passes, C(retry_interval) (0.5) the seconds between.
         C(timeout) (5) is the seconds that one request may take, all of it. C(skip) is a reason for which it is not
         made.
+      - C(success_threshold) (1) is how many attempts in a row must pass. C(failure_threshold) attempts in a row that do
+        not pass end it, though retries are left; by default only the last retry does.
+      - C(verify) (false) marks the check of an incident, which fails now and must pass once the fix is there. Without
+        O(baseline) it is not held against the app. With one it must pass.
       - C(service) and C(port) name the containers that are asked for it before users reach a release, by
         M(pangeafate.hotfix.release). C(scope) is V(public), V(private) (of containers only, never by this module) or
         V(both), which is the default with a service.
@@ -56,9 +61,56 @@ options:
         what follows, C(then), a list of further requests that have the same keys, and C(cleanup), a list of requests
         that are made in any case once the first one may have made something. A cleanup defaults to the method DELETE,
         and is fine with a status of 2xx, 404 or 410. What could not be put back is reported, and fails the check.
+      - C(follow_redirects) (0) is how many redirects are followed. To another origin go neither headers nor a body.
+      - With C(type=page) the HTML page at C(path) (V(/)) must load with every script and stylesheet that it names, each
+        of a fitting content type, within C(budget) (3) seconds. It must hold C(contains) (V(</html>)) and name
+        C(scripts_at_least) (0) scripts. C(assets) is V(all) or V(same_origin), C(follow_redirects) is 5.
+      - With C(type=health) the JSON at C(path) (V(/api/health)) must say that the app and every part it names are
+        healthy. C(healthy) are the words that mean it, C(services) are parts of which it must speak.
+      - With C(type=crud) a document is created, read, edited, read, deleted, and looked for. C(path) is required.
+        C(create), C(read), C(edit) and C(delete) may have C(method), C(path), C(headers), C(body) and C(expect).
+        C(create) may have C(id), where the answer has the ID. C(shows) of C(create) and C(edit) is what reading it must
+        show then, by default the values of the body. C(edit=false) leaves that out. The document is deleted whatever
+        fails.
+      - With C(type=cors) pages of C(origin), or of each of C(origins), must be able to make a request to C(path) with
+        C(method) (POST), C(request_headers) (content-type) and, if C(credentials), cookies. Pages of C(foreign_origin)
+        (V(https://foreign.example)) must not, unless C(allow_any).
+      - With C(type=not_found) there must be nothing at C(path), which is required and may hold C({random}). C(status)
+        is 404.
+      - With C(type=rate_limit) C(requests) (5) quick ones to C(path) must each be answered by one of C(statuses) (200
+        and 429). With C(limited_after) it is asked until it is refused, which must come after so many within C(window)
+        (1) seconds. That is done when the other checks are over.
+      - With C(type=latency) C(requests) (20) to C(path), by C(workers) (4) at once, must take at most the seconds in
+        C(expect), which has one or more of C(p50), C(p90), C(p95), C(p99), C(max) and C(avg). C(keep_alive) (true),
+        C(pause) (0) and C(status) (200) say how, and what each must be answered.
       - With C(type=release) the containers that answer must be those in C(targets[].instances). C(header) is required,
         the response header in which the app names the container. C(path) defaults to V(/). C(requests) (3) is how often
         it is asked, each time on a connection of its own. Without instances the check is skipped.
+      - With C(type=browser) a headless Chromium or Chrome opens the page at C(path) (V(/)). It must load within
+        C(budget) (10) seconds with a status below 400, without an uncaught exception, an error in the console, or a
+        request that fails. C(expect) may have C(title) and C(contains) (texts in the title, and in what the page shows)
+        and C(selector) (a CSS selector that fits something), each a text or a list. C(allow) is a list of regular
+        expressions of lines that are no errors. C(timeout) defaults to the budget and 10 seconds. Where no browser is
+        installed it is skipped.
+      - With C(type=websocket) a WebSocket is opened at C(path), which is required, its accept key is verified, and it
+        is closed cleanly. C(send) is a text whose echo must come back; C(expect) may have C(equals) or C(contains)
+        instead. Without them a ping must be answered. C(headers), C(origin) and C(subprotocol) are sent.
+      - With C(type=tls) the certificate must be trusted (whatever C(targets[].validate_certs) says), of the right name
+        and good for C(days_left) (14) days more. C(min_version) (V(TLSv1.2), or V(TLSv1.3)) must be spoken, and what
+        is older refused. Where users come without TLS it is skipped.
+      - With C(type=tcp) something must listen at C(connect), a C(host:port) or a port of the target, by default the
+        target's own. C(banner) is a regular expression for what it says first.
+      - With C(type=command) a program is run on the host. C(command) is required, a list of its words. C(in) is a
+        service in one of whose containers it runs instead. C(environment) are variables for it, and the only place for
+        secrets. C(expect) may have C(exit_code) (0), C(contains), C(not_contains) and C(matches) (a regular
+        expression).
+      - With C(type=database) the database of O(app.database) must answer and have less than C(connections_below) (0.8,
+        a share) of its connections taken. No query may run longer than C(longest_query) seconds, where that is set.
+      - With C(type=logs) the containers of C(services) must write no error of a kind that they did not write before.
+        C(pattern) is what makes a line an error and C(ignore) what makes it none, both regular expressions. The last
+        C(since) seconds (by default those since the release, or 300) are compared with C(before) (3600) seconds.
+      - With C(type=memory) the memory of no container of C(services) may grow by more than C(at_most) MB an hour,
+        which is required. It is watched for C(minutes) (10), by which the run takes longer.
     type: list
     elements: dict
     required: true
@@ -69,11 +121,60 @@ options:
         only, because checks are logged.
     type: dict
     default: {}
+  scope:
+    description:
+      - Which of O(checks) are made. V(public) are those from outside, at O(targets).
+      - V(host) are those of the types V(command), V(database), V(logs) and V(memory), on the host where the task runs.
+        They need no O(targets).
+    type: str
+    choices: [public, host]
+    default: public
+  app:
+    description:
+      - The app on this host, with O(scope=host).
+      - Only checks of type V(command) that run on the host itself can do without.
+    type: dict
+    suboptions:
+      app_dir:
+        description: Absolute path of the app's folder. What its C(.env) holds as secrets is hidden in all results.
+        type: path
+      project:
+        description: Name of the Compose project. Defaults to the last part of O(app.app_dir).
+        type: str
+      services:
+        description: The switched services. Where a check names none, it looks at these, or at all if there are none.
+        type: list
+        elements: str
+        default: []
+      database:
+        description: The app's database, for checks of type V(database).
+        type: dict
+        suboptions:
+          type:
+            description: What kind of database it is.
+            type: str
+            choices: [postgresql]
+            default: postgresql
+          service:
+            description: Its service in the Compose project.
+            type: str
+          name:
+            description: Name of the database.
+            type: str
+          user:
+            description: User to look as.
+            type: str
+          host:
+            description: On which host its container runs, where that is another one. It is looked at there only.
+            type: str
+      host_name:
+        description: How this host is called in results and in O(app.database.host).
+        type: str
   targets:
-    description: Where to look. Every check is made at each of them.
+    description: Where to look. Every check is made at each of them. At least one with O(scope=public).
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       url:
         description: Scheme and name as users have them, and perhaps the beginning of every path.
@@ -106,8 +207,40 @@ options:
       - Cleanups may take up to 15 seconds more.
     type: float
     default: 30.0
+  concurrency:
+    description: How many checks are made at once, in their order. With V(0) all of them.
+    type: int
+    default: 0
+  baseline:
+    description:
+      - What an earlier run found, as the path of the file that it saved or as a dictionary with its C(results).
+      - A check that did not pass there, and is no worse now, is told as such and counted apart. It makes the verdict no
+        worse. One that answered there and does not answer now is worse.
+      - It is matched by the names of check and target. With an empty list of C(results) everything must pass, checks
+        with C(verify) too.
+    type: raw
+  save:
+    description:
+      - File for what was found, where the module runs, as JSON. A later run can take it for its O(baseline).
+      - It can be read by its owner only, because the beginnings of answers are in it. Hosts that share one file
+        overwrite each other; for those there is M(pangeafate.hotfix.smoke_report).
+    type: path
+  evidence_dir:
+    description:
+      - A folder where the module runs, for files that show something, such as screenshots by checks of type V(browser).
+        It is made where it is missing. Its files can be read by their owner only.
+      - Without it there are none.
+    type: path
+  browser_path:
+    description:
+      - The browser for checks of type V(browser), a Chromium or a Chrome. By default it is looked for by its usual
+        names.
+    type: path
 seealso:
   - module: pangeafate.hotfix.release
+  - module: pangeafate.hotfix.smoke_report
+  - plugin: pangeafate.hotfix.suite
+    plugin_type: lookup
 """
 
 EXAMPLES = r"""
@@ -161,6 +294,23 @@ EXAMPLES = r"""
         headers: {x-admin-token: "{admin_token}"}
         expect: {status: 200, json: {$.flags: {is_empty: false}}}
   delegate_to: localhost
+
+- name: Look at the app from its own host
+  pangeafate.hotfix.smoke_check:
+    scope: host
+    app:
+      app_dir: /srv/notes
+      services: [backend, frontend]
+      database: {service: postgres, name: notes, user: notes}
+    checks:
+      - name: the disk has room
+        type: command
+        command: [sh, -c, 'test "$(df --output=pcent /srv | tail -1 | tr -dc 0-9)" -lt 90']
+      - name: the database has connections to spare
+        type: database
+        connections_below: 0.8
+      - name: no new errors
+        type: logs
 """
 
 RETURN = r"""
@@ -180,7 +330,9 @@ summary:
   returned: when the checks were made, and in check mode
   type: str
 counts:
-  description: How many results are V(passed), V(failed), V(error) and V(skipped).
+  description:
+    - How many results are V(passed), V(failed), V(error) and V(skipped).
+    - Under C(known) those that are bad and not held against the app, which are in no other number.
   returned: when the checks were made
   type: dict
 seconds:
@@ -227,8 +379,18 @@ results:
       description: What could not be put back.
       type: list
       elements: str
+    verify:
+      description: Whether it is the check of an incident.
+      type: bool
+    before:
+      description: Its status in the baseline.
+      type: str
+    known:
+      description: Whether it is bad and not held against the app, because it was so before or shows the incident.
+      type: bool
 notes:
-  description: What was skipped, left behind, or passed only when it was made again.
+  description:
+    - What was skipped, left behind, passed only when it was made again, or was so before.
   returned: when the checks were made
   type: list
   elements: str

@@ -353,7 +353,9 @@ def connection_trouble(said: str, exc: Exception, timeout: float) -> TroubleErro
             next_step="see whether it runs and is not overloaded, or set a longer timeout.",
             retry=True,
         )
-    if isinstance(exc, ssl.SSLError):
+    # One that hangs up has said nothing at all: so do proxies in front of a port where nobody listens.
+    hung_up = isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+    if isinstance(exc, ssl.SSLError) and not hung_up:
         return TroubleError(
             "tls",
             f"{said} does not speak TLS as we do: {exc.reason or exc}.",
@@ -367,7 +369,7 @@ def connection_trouble(said: str, exc: Exception, timeout: float) -> TroubleErro
         return TroubleError(
             "refused", f"{said} refuses connections.", next_step="see whether it runs, and check the port.", retry=True
         )
-    why = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
+    why = "it hung up" if hung_up else getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
     return TroubleError("broken", f"{said} did not answer: {why}.", next_step="see whether it runs.", retry=True)
 
 

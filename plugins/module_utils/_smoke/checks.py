@@ -33,10 +33,72 @@ def _module(kind: str) -> Type:
         from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import http_check as found
     elif kind == "release":
         from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import release_check as found
+    elif kind == "browser":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import browser_check as found
+    else:
+        found = _of_http(kind) or _beside_http(kind)
     return t.cast(Type, found)
 
 
-TYPES: t.Sequence[str] = ("http", "release")
+def _of_http(kind: str) -> t.Any:
+    """Return the module of a type that makes HTTP requests of its own."""
+    found: t.Any = None
+    if kind == "page":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import page_check as found
+    elif kind == "health":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import health_check as found
+    elif kind == "crud":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import crud_check as found
+    elif kind == "cors":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import cors_check as found
+    elif kind == "not_found":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import not_found_check as found
+    elif kind == "rate_limit":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import rate_limit_check as found
+    elif kind == "latency":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import latency_check as found
+    return found
+
+
+def _beside_http(kind: str) -> t.Any:
+    """Return the module of a type that looks at sockets, or at the app from its own host."""
+    found: t.Any = None
+    if kind == "websocket":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import websocket_check as found
+    elif kind == "tls":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import tls_check as found
+    elif kind == "tcp":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import tcp_check as found
+    elif kind == "command":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import command_check as found
+    elif kind == "database":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import database_check as found
+    elif kind == "logs":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import logs_check as found
+    elif kind == "memory":
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import memory_check as found
+    return found
+
+
+TYPES: t.Sequence[str] = (
+    "http",
+    "page",
+    "health",
+    "crud",
+    "cors",
+    "not_found",
+    "rate_limit",
+    "latency",
+    "release",
+    "browser",
+    "websocket",
+    "tls",
+    "tcp",
+    "command",
+    "database",
+    "logs",
+    "memory",
+)
 
 
 def parse(raw: t.Any, secrets: t.Optional[t.Mapping[str, t.Any]] = None) -> t.List[Check]:
@@ -51,10 +113,13 @@ def parse(raw: t.Any, secrets: t.Optional[t.Mapping[str, t.Any]] = None) -> t.Li
             next_step="set hotfix_checks: [{name: health, type: http, path: /api/health, expect: {status: 200}}].",
         )
     found: t.List[Check] = []
-    for index, one in enumerate(raw, 1):
-        check = _one(one, index, names)
-        if any(other.name == check.name for other in found):
-            raise BadInputError(f"Two checks are named {check.name!r}.", next_step="give each a name of its own.")
+    for index, one in enumerate(raw):
+        with fields.within(index):
+            check = _one(one, index + 1, names)
+            if any(other.name == check.name for other in found):
+                raise BadInputError(
+                    f"Two checks are named {check.name!r}.", next_step="give each a name of its own.", place=("name",)
+                )
         found.append(check)
     return found
 

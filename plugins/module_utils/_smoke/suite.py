@@ -14,14 +14,11 @@ import time
 import typing as t
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.attempts import attempts
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import (
     ERROR,
-    FAILED,
-    PASSED,
-    SKIPPED,
     Check,
     Here,
-    Outcome,
     Report,
     Result,
     Target,
@@ -39,12 +36,18 @@ class _Around:
     """What a check may use of the run."""
 
     def __init__(
-        self, end: float, secrets: t.Mapping[str, str], here: t.Optional[Here], evidence_dir: t.Optional[str]
+        self,
+        end: float,
+        secrets: t.Mapping[str, str],
+        here: t.Optional[Here],
+        evidence_dir: t.Optional[str],
+        browser_path: t.Optional[str],
     ) -> None:
         self.end = end
         self._secrets = secrets
         self.here = here
         self.evidence_dir = evidence_dir
+        self.browser_path = browser_path
         self._cleaning = 0
         self._lock = threading.Lock()
 
@@ -91,6 +94,8 @@ def run(
     timeout: float = 30.0,
     secrets: t.Optional[t.Mapping[str, str]] = None,
     evidence_dir: t.Optional[str] = None,
+    browser_path: t.Optional[str] = None,
+    concurrency: int = 0,
 ) -> Report:
     """Make every public check at every target. *timeout* is the seconds for all of it, but for putting things back."""
     chosen = public(checks)
@@ -101,7 +106,35 @@ def run(
     if not targets:
         raise BadInputError("No target is named.", next_step="set targets: [{url: https://app.example.com}].")
     pairs = [(check, target) for check in chosen for target in targets]
-    return run_pairs(pairs, timeout=timeout, secrets=secrets, evidence_dir=evidence_dir)
+    return run_pairs(
+        pairs,
+        timeout=timeout,
+        secrets=secrets,
+        evidence_dir=evidence_dir,
+        browser_path=browser_path,
+        concurrency=concurrency,
+    )
+
+
+def run_on_host(
+    checks: t.Sequence[Check],
+    here: Here,
+    *,
+    timeout: float = 30.0,
+    secrets: t.Optional[t.Mapping[str, str]] = None,
+    evidence_dir: t.Optional[str] = None,
+    concurrency: int = 0,
+) -> Report:
+    """Make every check that looks at the app from its own host, on this one."""
+    chosen = on_host(checks)
+    if not chosen:
+        raise BadInputError(
+            "No check is made on the host itself.", next_step="add one of a type that is, such as command."
+        )
+    pairs = [(check, Target(name=here.name, url="")) for check in chosen]
+    return run_pairs(
+        pairs, timeout=timeout, secrets=secrets, here=here, evidence_dir=evidence_dir, concurrency=concurrency
+    )
 
 
 def run_pairs(
@@ -111,10 +144,13 @@ def run_pairs(
     secrets: t.Optional[t.Mapping[str, str]] = None,
     here: t.Optional[Here] = None,
     evidence_dir: t.Optional[str] = None,
+    browser_path: t.Optional[str] = None,
+    concurrency: int = 0,
 ) -> Report:
     """Make each check at its target, all at once; those that would disturb the others one by one after them.
 
-    What watches for a time of its own, such as how memory grows, may do so beyond *timeout*.
+    With *concurrency* so many at once, in their order. What watches for a time of its own, such as how memory grows,
+    may do so beyond *timeout*.
     """
     known = secrets or {}
     started = time.monotonic()
@@ -124,19 +160,33 @@ def run_pairs(
     apart = [[index] for index, pair in enumerate(pairs) if pair[0].alone]
     for some in [together, *apart]:
         taken = max((pairs[index][0].takes for index in some), default=0.0)
-        around = _Around(time.monotonic() + timeout + taken, known, here, evidence_dir)
-        _together(pairs, some, results, around)
+        around = _Around(time.monotonic() + timeout + taken, known, here, evidence_dir, browser_path)
+        _together(pairs, some, results, around, concurrency)
     found = [_veiled(one or _late(pair, timeout), veil) for one, pair in zip(list(results), pairs)]
     return Report(found, time.monotonic() - started)
 
 
 def _together(
-    pairs: t.Sequence[Pair], chosen: t.Sequence[int], results: t.List[t.Optional[Result]], around: _Around
+    pairs: t.Sequence[Pair],
+    chosen: t.Sequence[int],
+    results: t.List[t.Optional[Result]],
+    around: _Around,
+    concurrency: int,
 ) -> None:
-    def work(index: int) -> None:
-        results[index] = _attempts(*pairs[index], around)
+    waiting = iter(chosen)
+    lock = threading.Lock()
 
-    threads = [threading.Thread(target=work, args=(index,), daemon=True) for index in chosen]
+    def work() -> None:
+        while around.left() > 0:
+            with lock:
+                index = next(waiting, None)
+            if index is None:
+                return
+            results[index] = attempts(*pairs[index], around)
+
+    threads = [
+        threading.Thread(target=work, daemon=True) for _one in range(min(concurrency or len(chosen), len(chosen)))
+    ]
     for thread in threads:
         thread.start()
     _join(threads, around.end + _NOTICE, lambda: around.anybody_cleaning)
@@ -155,40 +205,8 @@ def _join(threads: t.Sequence[threading.Thread], end: float, cleaning: t.Callabl
 
 def _late(pair: Pair, timeout: float) -> Result:
     check, target = pair
-    return Result(check.name, check.type, target.name, ERROR, f"it was not over after {timeout:g} s", timeout)
-
-
-def _attempts(check: Check, target: Target, around: _Around) -> Result:
-    """Make a check until it passes, its retries are used up, or the time is over."""
-    result = Result(check.name, check.type, target.name, SKIPPED, check.skip)
-    if check.skip:
-        return result
-    started = time.monotonic()
-    for number in range(check.retries + 1):
-        began = time.monotonic()
-        outcome = _perform(check, target, around)
-        seconds = round(time.monotonic() - began, 4)
-        result.attempts.append({"status": outcome.status, "message": outcome.message, "seconds": seconds})
-        # What an attempt did not see for want of time does not undo what an earlier one saw.
-        if not (outcome.status == ERROR and result.status == FAILED and around.left() <= 0):
-            result.status, result.message = outcome.status, outcome.message
-            result.phases, result.evidence = outcome.phases, outcome.evidence
-        result.leftovers += [text for text in outcome.leftovers if text not in result.leftovers]
-        if outcome.status in (PASSED, SKIPPED) or number == check.retries:
-            break
-        if around.left() <= check.retry_interval:
-            break
-        time.sleep(check.retry_interval)
-    result.seconds = round(time.monotonic() - started, 4)
-    return result
-
-
-def _perform(check: Check, target: Target, around: _Around) -> Outcome:
-    try:
-        return check.perform(target, around)
-    except Exception as exc:
-        # In a thread nobody would see it, and a check that ended silently must not be lost.
-        return Outcome(ERROR, f"a fault of the check itself: {type(exc).__name__}: {exc}")
+    message = f"it was not over after {timeout:g} s"
+    return Result(check.name, check.type, target.name, ERROR, message, timeout, verify=check.verify)
 
 
 def _veiled(result: Result, veil: Veil) -> Result:

@@ -8,19 +8,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import queue
 import re
+import select
 import socket
-import threading
 import time
 import typing as t
 import urllib.parse
 from dataclasses import dataclass, field
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import Tls, connection_trouble
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.dial import Cutoff, Watch, dial, trouble
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import Target
 
 #: Bytes of a body that are read; more than that no check needs.
@@ -28,6 +26,8 @@ BODY_LIMIT = 4 * 1024 * 1024
 _CHUNK = 65536
 # What a URL may hold is left as it is.
 _PATH_SAFE = "/%?:@!$&'()*+,;=~"
+# Asking once more changes nothing.
+_SAFE = ("GET", "HEAD")
 _CHARSET = re.compile(r"charset=\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
 
@@ -46,7 +46,8 @@ class Exchange:
     """What came of a request.
 
     ``silent`` says why nothing is known, ``broken`` what is wrong with an answer that is none; with neither of them
-    there is a whole answer. ``sent`` tells whether the other side may have acted on the request.
+    there is a whole answer. ``sent`` tells whether the other side may have acted on the request. ``hops`` are the
+    redirects that led to the answer, and ``url`` is where they led.
     """
 
     silent: t.Optional[str] = None
@@ -57,6 +58,8 @@ class Exchange:
     body: bytes = b""
     phases: t.Dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    hops: t.List[str] = field(default_factory=list)
+    url: str = ""
 
     def header(self, name: str) -> t.Optional[str]:
         """Return a header, several of one name as one."""
@@ -72,130 +75,116 @@ class Exchange:
             return self.body.decode("utf-8", errors="replace")
 
 
-class _Cutoff:
-    """Ends all waiting on a socket for good: each piece may come in time, and the whole never end."""
+def exchange(target: Target, request: Request, timeout: float, limit: int = BODY_LIMIT) -> Exchange:
+    """Make *request* on a connection of its own. It follows no redirect and uses no proxy of the environment."""
+    with Session(target) as session:
+        return session.exchange(request, timeout, limit)
 
-    def __init__(self, connection: socket.socket, seconds: float) -> None:
-        self._connection = connection
-        self.over = False
-        self._timer = threading.Timer(max(seconds, 0.01), self._end)
-        self._timer.daemon = True
 
-    def __enter__(self) -> _Cutoff:
-        self._timer.start()
+class Session:
+    """Exchanges with one target. With *keep* they share a connection for as long as the other side keeps it."""
+
+    def __init__(self, target: Target, *, keep: bool = False) -> None:
+        self._target = target
+        self._keep = keep
+        self._raw: t.Optional[socket.socket] = None
+        #: How many connections it took.
+        self.connections = 0
+
+    def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._timer.cancel()
+        self.close()
 
-    def _end(self) -> None:
-        self.over = True
-        with contextlib.suppress(OSError):
-            # Not SSLSocket's own method: it pulls the TLS state from under the thread that reads.
-            socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
+    def close(self) -> None:
+        """Give the connection up."""
+        if self._raw is not None:
+            self._raw.close()
+        self._raw = None
 
-
-class _Watch:
-    """Measures one phase after the other."""
-
-    def __init__(self, phases: t.Dict[str, float]) -> None:
-        self._phases = phases
-
-    @contextlib.contextmanager
-    def phase(self, name: str) -> t.Iterator[None]:
+    def exchange(self, request: Request, timeout: float, limit: int = BODY_LIMIT) -> Exchange:
+        """Make *request*; it and its answer, of at most *limit* bytes, take at most *timeout* seconds."""
+        found = Exchange()
         started = time.monotonic()
+        end = started + timeout
+        keep = False
         try:
-            yield
+            keep = self._exchange(request, end, limit, found)
+        except (OSError, ValueError, HotfixError) as exc:
+            found.silent = trouble(self._target, exc, end, timeout)
         finally:
-            self._phases[name] = round(time.monotonic() - started, 4)
+            found.seconds = round(time.monotonic() - started, 4)
+            if not keep:
+                self.close()
+        return found
+
+    def _exchange(self, request: Request, end: float, limit: int, found: Exchange) -> bool:
+        """Return whether the connection is good for another request."""
+        if self._raw is not None and not _closed(self._raw):
+            try:
+                return self._ask(self._raw, request, end, limit, found)
+            except ConnectionError:
+                # Closed just when we asked, which says nothing about the app: browsers ask once more, too.
+                if request.method not in _SAFE or time.monotonic() >= end:
+                    raise
+        self.close()
+        found.phases.clear()
+        self._raw = dial(self._target, end, Watch(found.phases))
+        self.connections += 1
+        return self._ask(self._raw, request, end, limit, found)
+
+    def _ask(self, raw: socket.socket, request: Request, end: float, limit: int, found: Exchange) -> bool:
+        kept = _talk(raw, self._target, request, end, found, keep=self._keep, limit=limit)
+        return self._keep and kept and found.broken is None
 
 
-def exchange(target: Target, request: Request, timeout: float) -> Exchange:
-    """Make *request* on a connection of its own. It follows no redirect and uses no proxy of the environment."""
-    found = Exchange()
-    started = time.monotonic()
-    try:
-        _exchange(target, request, started + timeout, timeout, found)
-    finally:
-        found.seconds = round(time.monotonic() - started, 4)
-    return found
+class Pool:
+    """Sessions with one target for threads that ask at once. With *keep* each goes on where another one ended."""
 
+    def __init__(self, target: Target, *, keep: bool) -> None:
+        self._target = target
+        self._keep = keep
+        self._all: t.List[Session] = []
+        self._free: t.List[Session] = []
 
-def _exchange(target: Target, request: Request, end: float, timeout: float, found: Exchange) -> None:
-    parts = urllib.parse.urlsplit(target.url)
-    name = target.host_name or str(parts.hostname)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    host, at_port = target.address or (str(parts.hostname), port)
-    said = f"{host}:{at_port}" if target.address else parts.netloc.rpartition("@")[2]
-    watch = _Watch(found.phases)
-    raw: t.Optional[socket.socket] = None
-    over = False
-    try:
-        with watch.phase("resolve"):
-            addresses = _resolve(host, at_port, end)
-        with watch.phase("connect"):
-            raw = _connect(addresses, end)
-        if parts.scheme == "https":
-            with watch.phase("tls"):
-                # The wrapped socket takes the descriptor over, so the clock must watch that one.
-                raw = (
-                    Tls(target.validate_certs, target.ca_file)
-                    .context()
-                    .wrap_socket(raw, server_hostname=name, do_handshake_on_connect=False)
-                )
-                with _Cutoff(raw, end - time.monotonic()) as cutoff:
-                    try:
-                        raw.do_handshake()
-                    finally:
-                        over = cutoff.over
-        _talk(raw, target, request, end, watch, found)
-    except (OSError, UnicodeError) as exc:
-        late = over or time.monotonic() >= end
-        trouble = connection_trouble(said, socket.timeout() if late else exc, timeout)
-        found.silent = trouble.what.rstrip(".")
-    except HotfixError as exc:
-        found.silent = exc.what.rstrip(".")
-    finally:
-        if raw is not None:
-            raw.close()
+    def __enter__(self) -> Pool:
+        return self
 
+    def __exit__(self, *_exception: object) -> None:
+        for one in self._all:
+            one.close()
 
-def _resolve(host: str, port: int, end: float) -> t.List[t.Tuple[t.Any, ...]]:
-    """Look a name up; a name server that is silent is not waited for longer than the rest."""
-    answers: queue.Queue[t.Any] = queue.Queue()
+    @property
+    def connections(self) -> int:
+        """Return how many connections it took."""
+        return sum(one.connections for one in self._all)
 
-    def look() -> None:
+    def exchange(self, request: Request, timeout: float) -> Exchange:
+        """Make *request* on a connection that is free."""
         try:
-            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as exc:
-            answers.put(exc)
-
-    threading.Thread(target=look, daemon=True).start()
-    try:
-        answer = answers.get(timeout=max(0.01, end - time.monotonic()))
-    except queue.Empty:
-        raise socket.timeout from None
-    if isinstance(answer, BaseException):
-        raise answer
-    return list(answer)
-
-
-def _connect(addresses: t.Sequence[t.Tuple[t.Any, ...]], end: float) -> socket.socket:
-    last: OSError = OSError("the name has no address")
-    for family, kind, protocol, _name, address in addresses:
-        raw = socket.socket(family, kind, protocol)
+            session = self._free.pop()
+        except IndexError:
+            session = Session(self._target, keep=self._keep)
+            self._all.append(session)
         try:
-            raw.settimeout(max(0.01, end - time.monotonic()))
-            raw.connect(address)
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return raw
-        except OSError as exc:
-            raw.close()
-            last = exc
-    raise last
+            return session.exchange(request, timeout)
+        finally:
+            self._free.append(session)
 
 
-def _talk(raw: socket.socket, target: Target, request: Request, end: float, watch: _Watch, found: Exchange) -> None:
+def _closed(raw: socket.socket) -> bool:
+    """Tell whether the other side closed a connection on which nothing was asked: it has nothing else to say."""
+    poll = select.poll()
+    poll.register(raw, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _talk(
+    raw: socket.socket, target: Target, request: Request, end: float, found: Exchange, *, keep: bool, limit: int
+) -> bool:
+    """Ask on a connection, and read the answer; return whether the other side keeps the connection."""
+    watch = Watch(found.phases)
     parts = urllib.parse.urlsplit(target.url)
     connection = http.client.HTTPConnection(str(parts.hostname), timeout=max(0.01, end - time.monotonic()))
     connection.sock = raw
@@ -206,11 +195,11 @@ def _talk(raw: socket.socket, target: Target, request: Request, end: float, watc
         "Accept": "*/*",
         "Accept-Encoding": "identity",
         "User-Agent": "pangeafate.hotfix smoke_check",
-        "Connection": "close",
+        "Connection": "keep-alive" if keep else "close",
     }
     given = {name.lower() for name in request.headers}
     headers = {**{name: value for name, value in headers.items() if name.lower() not in given}, **request.headers}
-    with _Cutoff(raw, end - time.monotonic()) as cutoff:
+    with Cutoff(raw, end - time.monotonic()) as cutoff:
         try:
             with watch.phase("processing"):
                 connection.putrequest(
@@ -225,10 +214,11 @@ def _talk(raw: socket.socket, target: Target, request: Request, end: float, watc
                 answer = connection.getresponse()
             found.status, found.headers = answer.status, answer.getheaders()
             with watch.phase("transfer"):
-                found.broken = _read(answer, end, found)
+                found.broken = _read(answer, end, found, limit)
             if cutoff.over:
                 # Cut off by us, an answer without a length looks as if it had ended.
                 raise socket.timeout
+            return not answer.will_close
         except (OSError, http.client.HTTPException, ValueError) as exc:
             if found.status is not None:
                 found.broken = (
@@ -244,9 +234,10 @@ def _talk(raw: socket.socket, target: Target, request: Request, end: float, watc
             else:
                 # http.client quotes what came in its messages, which may be anything.
                 found.broken = f"does not speak HTTP as it should ({type(exc).__name__})"
+    return False
 
 
-def _read(answer: http.client.HTTPResponse, end: float, found: Exchange) -> t.Optional[str]:
+def _read(answer: http.client.HTTPResponse, end: float, found: Exchange, limit: int) -> t.Optional[str]:
     """Read the body into *found*; return what is wrong with it."""
     pieces: t.List[bytes] = []
     size = 0
@@ -257,8 +248,8 @@ def _read(answer: http.client.HTTPResponse, end: float, found: Exchange) -> t.Op
                 break
             pieces.append(piece)
             size += len(piece)
-            if size > BODY_LIMIT:
-                return f"answered {answer.status} and a body of more than {BODY_LIMIT // 1024 // 1024} MB"
+            if size > limit:
+                return f"answered {answer.status} and a body of more than {limit // 1024 // 1024} MB"
             if time.monotonic() >= end:
                 raise socket.timeout
     finally:

@@ -107,4 +107,5 @@ def test_the_examples_are_suites_that_can_be_read(capsys: pytest.CaptureFixture[
     for task in yaml.safe_load(smoke_check.EXAMPLES):
         arguments = task["pangeafate.hotfix.smoke_check"]
         secrets = dict.fromkeys(arguments.get("secrets", {}), "x" * 8)
-        assert call(capsys, _ansible_check_mode=True, **{**arguments, "secrets": secrets})["outcome"] == "planned"
+        given = {"targets": [], **arguments, "secrets": secrets}
+        assert call(capsys, _ansible_check_mode=True, **given)["outcome"] == "planned"

@@ -38,6 +38,8 @@ class App(http.server.ThreadingHTTPServer):
         self.pause = 0.0
         #: (method, beginning of the path) -> what is answered, the last one for good.
         self.answers: t.Dict[t.Tuple[str, str], t.List[Answer]] = {}
+        #: Answers everything, from method, path and headers.
+        self.behave: t.Optional[t.Callable[[str, str, t.Mapping[str, str]], Answer]] = None
 
     @property
     def url(self) -> str:
@@ -70,6 +72,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         time.sleep(app.pause)
         app.seen.append((self.command, self.path, dict(self.headers.items()), body))
+        if app.behave is not None:
+            self._answer(*app.behave(self.command, self.path, dict(self.headers.items())))
+            return
         for (method, path), answers in app.answers.items():
             if self.command == method and self.path.startswith(path):
                 self._answer(*(answers.pop(0) if len(answers) > 1 else answers[0]))
@@ -90,9 +95,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "DELETE":
             del app.notes[name]
             return 200, kind, json.dumps({"success": True})
+        if self.command == "PUT":
+            app.notes[name].update(json.loads(body))
         return 200, kind, json.dumps(app.notes[name])
 
     def do_GET(self) -> None:
+        self._handle()
+
+    def do_HEAD(self) -> None:
         self._handle()
 
     def do_POST(self) -> None:
@@ -102,6 +112,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._handle()
 
     def do_DELETE(self) -> None:
+        self._handle()
+
+    def do_PATCH(self) -> None:
+        self._handle()
+
+    def do_OPTIONS(self) -> None:
         self._handle()
 
     def log_message(self, *_arguments: t.Any) -> None:

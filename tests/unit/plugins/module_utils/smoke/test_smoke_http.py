@@ -231,7 +231,7 @@ def test_skipped_is_not_passed(app: t.Any, check: t.Any) -> None:
 def test_broken_and_could_not_look_are_told_apart(app: t.Any, check: t.Any) -> None:
     nobody = _smoke.Target("app2", "http://127.0.0.1:9")
     report = _smoke.run(check(expect={"status": 404}), [app.target(), nobody])
-    assert report.counts == {"passed": 1, "failed": 0, "error": 1, "skipped": 0}
+    assert report.counts == {"passed": 1, "failed": 0, "error": 1, "skipped": 0, "known": 0}
     assert report.verdict == "error"
     assert report.summary.startswith("Could not look (1 of 2 checks): a at app2: GET /x: 127.0.0.1:9 refuses")
     report = _smoke.run(check(), [app.target(), nobody])
