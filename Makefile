@@ -14,13 +14,16 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 python := .venv/bin/python
 
-.PHONY: help setup lock lint sanity unit integration molecule sandbox sandbox-down demo test test-all clean
+.PHONY: help setup browser lock lint sanity unit integration molecule sandbox sandbox-down demo test test-all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv and the link by which this checkout is found as a collection
 	@scripts/bootstrap
+
+browser: setup ## install a browser for the tests of the smoke checks, where there is none and that is ours to do
+	@scripts/browser
 
 lock: setup ## write requirements.txt anew from pyproject.toml
 	@scripts/lock
@@ -31,7 +34,7 @@ lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck, the layering rule
 sanity: setup ## ansible-test sanity
 	@$(python) scripts/check.py sanity
 
-unit: setup ## unit tests
+unit: browser ## unit tests
 	@$(python) scripts/check.py unit
 
 sandbox: setup ## start the sandbox and put every host of it under management, at v1
@@ -43,19 +46,19 @@ sandbox: setup ## start the sandbox and put every host of it under management, a
 sandbox-down: setup ## remove all that the sandbox made
 	@$(python) -m sandbox down
 
-integration: sandbox ## the playbooks for real, with faults and bad input, against the sandbox
+integration: browser sandbox ## the playbooks for real, with faults and bad input, against the sandbox
 	@$(python) scripts/check.py integration
 
-molecule: sandbox ## every Molecule scenario, one after the other, against the sandbox
+molecule: browser sandbox ## every Molecule scenario, one after the other, against the sandbox
 	@$(python) scripts/check.py molecule
 
 demo: sandbox ## a broken release is noticed, rolled back and verified; ends with what was measured
 	@$(python) -m scripts.demo
 
-test: setup ## lint, sanity, unit, integration; what CI runs, under 25 minutes on 2 cores
+test: browser ## lint, sanity, unit, integration; what CI runs, under 25 minutes on 2 cores
 	@$(python) scripts/check.py lint sanity unit packaging sandbox integration molecule
 
-test-all: setup ## test, and what is slow: the oldest supported ansible-core and Python, long scenarios
+test-all: browser ## test, and what is slow: the oldest supported ansible-core and Python, long scenarios
 	@$(python) scripts/check.py --slow lint sanity unit oldest packaging sandbox integration molecule
 
 clean: ## remove caches and build output; the sandbox and .venv stay

@@ -35,11 +35,16 @@ OPERATOR_INPUTS = (
     "migration_reason",
     "schema_ignored_reason",
     "deploy_version",
+    "deploy_baseline",
     "deploy_confirm",
     "deploy_backup_skip_reason",
     "deploy_migration_reason",
+    "rollback_look",
     "rollback_restore",
     "rollback_schema_ignored_reason",
+    "smoke_check_baseline",
+    "smoke_check_json",
+    "smoke_check_junit",
     "hotfix_strategy",
     "feature_flag_name",
     "feature_flag_enabled",
@@ -55,6 +60,7 @@ OPERATOR_INPUTS = (
 _RUN_VARIABLES = ("hotfix_reason", "hotfix_takeover", "hotfix_operator", "hotfix_environments", "hotfix_limit_required")
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 _GOOD = ("done", "unchanged", "planned", "seen")
+_OF_LOOKS = ("planned", "seen", "failed")
 
 Vars = t.Mapping[str, t.Any]
 
@@ -76,6 +82,7 @@ class ActionModule(ActionBase):
                 "results": {"type": "list", "elements": "str", "default": []},
                 "reverted": {"type": "str"},
                 "stands": {"type": "bool", "default": True},
+                "users": {"type": "list", "elements": "str", "default": []},
             }
         )
         if arguments["phase"] == "select":
@@ -173,8 +180,10 @@ def _host_outcome(variables: Vars, host: str, names: t.Sequence[str]) -> dict[st
     results = _results(variables, host, names)
     if not results:
         return {"outcome": "unknown", "summary": "It was not looked at."}
-    last = next((r for r in results if not _is_good(r)), results[-1])
-    before = [str(r.get("summary")) for r in results if r is not last and _is_good(r)]
+    # What was done is the outcome; that it was looked at is told beside it.
+    made = [r for r in results if r.get("outcome") != "seen"] or results
+    last = next((r for r in results if not _is_good(r)), made[-1])
+    before = [str(r.get("summary")) for r in made if r is not last and _is_good(r)]
     until_then = f" Before that: {before[-1]}" if before else ""
     if last.get("unreachable"):
         why = str(last.get("msg") or "It could not be reached.")
@@ -185,10 +194,16 @@ def _host_outcome(variables: Vars, host: str, names: t.Sequence[str]) -> dict[st
         why = str(last.get("msg") or last.get("module_stderr") or "It ended silently.")
         return {"outcome": "failed", "summary": why + until_then}
     outcomes = [r.get("outcome") for r in results]
+    # A look from outside and one on the host say nothing of each other.
+    told = [r for r in results if said in _OF_LOOKS and r.get("outcome") == said] or [last]
+    looks = [f"Checked: {r.get('summary')}" for r in results if r not in told and r.get("outcome") == "seen"]
+    # A bad look does not say what was done before it, and may not have been undone.
+    of_look = said == "bad_input" or (said == "failed" and "verdict" in last)
     return {
         "outcome": "done" if said == "unchanged" and "done" in outcomes else said,
-        "summary": str(last.get("summary") or last.get("msg") or ""),
-        "notes": [note for r in results for note in [*(r.get("notes") or []), *(r.get("plan") or [])[1:]]],
+        "summary": " ".join(str(r.get("summary") or r.get("msg") or "") for r in told)
+        + (until_then if of_look else ""),
+        "notes": looks + [note for r in results for note in [*(r.get("notes") or []), *(r.get("plan") or [])[1:]]],
         "seconds": sum(s["seconds"] for r in results for s in r.get("steps") or [] if s["step"] == "switch"),
     }
 
@@ -228,7 +243,7 @@ def outcome(variables: Vars, arguments: Vars) -> dict[str, t.Any]:
     action = arguments["action"].capitalize()
     good = [host for host, said in hosts.items() if said["outcome"] in _GOOD]
     bad = [host for host in hosts if host not in good]
-    lines = _lines(hosts)
+    lines = [*_lines(hosts), *(f"users: {line}" for line in arguments.get("users") or [])]
     differences = _differences(variables, arguments["results"])
     if differences and arguments["reverted"]:
         bad, good = list(hosts), []

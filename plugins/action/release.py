@@ -18,6 +18,7 @@ import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._probe.begin import begin
 
 #: What the script writes into its records as it is.
 _PLAIN = re.compile(r"[A-Za-z0-9@._+-]+")
@@ -34,7 +35,11 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        arguments = self._task.args
+        arguments = dict(self._task.args)
+        measured = arguments.pop("probe", None)
+        if measured and not self._task.check_mode:
+            # Not a task of its own: that would hold up a rollback.
+            result["probe"] = begin(measured, str((task_vars or {}).get("inventory_hostname")), "during")
         if not self._task.check_mode and is_plain_rollback(arguments):
             self._low_level_execute_command(turn_command(arguments))
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))

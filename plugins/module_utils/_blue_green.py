@@ -22,12 +22,16 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
     _timers,
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, of_release, runs
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import SLOTS, Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import App
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._verify import model_of, verify
+
+#: Seconds that the checks may take where users see nothing yet, and where they wait for the way back.
+_SMOKE = 30.0
+_SMOKE_BACK = 5.0
 
 
 class BlueGreen:
@@ -65,13 +69,14 @@ class BlueGreen:
             services = _shared(host.app, release)
             self._up(session, release, services, env)
             started = _start.wait_healthy(host, release, model_of(session, release), session.require, None, services)
-        self._smoke(session, of_release(release, started))
+        self._smoke(session, release, of_release(release, started))
 
     def switch(self, session: Session, release: Release, containers: t.Sequence[Container]) -> str:
         """Turn the proxy to *release*, which was started; return what was proven."""
         host = session.host
         live = host.live_slot()
-        other = live if live != release.slot else None
+        # A run that was killed after the turn is finished here: pages of what it left still ask for their assets.
+        other = live if live != release.slot else _still_runs(host.app, containers, release.slot)
         self._hand_over(session, release, containers)
         _timers.cancel_cool(session, release.slot)
         _proxy.prepare(session, release.slot, other)
@@ -95,24 +100,38 @@ class BlueGreen:
         names = [_slots.address_name(service, release.slot) for service in services]
         _start.compose_up(session, file, _slots.project(host.app, release.slot), names, env)
 
-    def _smoke(self, session: Session, containers: t.Sequence[Container]) -> None:
+    def _smoke(self, session: Session, release: Release, containers: t.Sequence[Container]) -> None:
         """Make the checks that can be made without users, container by container."""
         app = session.host.app
         if not app.checks:
             return
         from ansible_collections.pangeafate.hotfix.plugins.module_utils import _smoke
 
-        checks = _smoke.parse(list(app.checks), secrets=app.check_secrets)
+        try:
+            checks = _smoke.parse(list(app.checks), secrets=app.check_secrets)
+        except BadInputError as exc:
+            if not release.live_number:
+                raise
+            # A mistake in the suite must not hold up the way back.
+            session.note(f"The release was started without the checks: {exc.what}")
+            return
+        if release.live_number:
+            # They show whether an incident is mended. This release was good before that was known.
+            checks = [check for check in checks if not check.verify]
         if not _smoke.private(checks):
             return
         name = _health_name(app)
+        timeout = _SMOKE_BACK if release.live_number else _SMOKE
         with session.step("smoke"):
             report = _smoke.run_private(
-                session.host.docker, containers, checks, host_name=name, secrets=app.check_secrets
+                session.host.docker, containers, checks, host_name=name, secrets=app.check_secrets, timeout=timeout
             )
             for note in report.notes:
                 session.note(note)
-            if not report.good:
+            if not report.good and release.live_number:
+                # What is broken may be broken in what users have now as well, such as the database behind both.
+                session.note(f"Users are sent back to {release.id} all the same, for it was good. {report.summary}")
+            elif not report.good:
                 raise HotfixError(
                     f"The release is not good, and no user has seen it. {report.summary}",
                     next_step="mend the release; what runs was left as it is.",
@@ -143,6 +162,11 @@ class BlueGreen:
 def _shared(app: App, release: Release) -> t.List[str]:
     """Return the services of *release* of which two may run at once."""
     return [name for name in sorted(release.images) if not app.option(name).exclusive]
+
+
+def _still_runs(app: App, containers: t.Sequence[Container], slot: str) -> t.Optional[str]:
+    """Return the other slot in which switched services run, if there is one."""
+    return next((c.slot for c in containers if c.running and c.service in app.services and c.slot != slot), None)
 
 
 def _health_name(app: App) -> t.Optional[str]:

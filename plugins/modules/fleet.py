@@ -53,6 +53,11 @@ options:
     description: Whether what the good hosts did stands when others failed, so that the outcome is V(partial).
     type: bool
     default: true
+  users:
+    description: What users noticed of the run, in lines, as M(pangeafate.hotfix.probe) returns them.
+    type: list
+    elements: str
+    default: []
 notes:
   - The environments are the inventory groups named in the variable C(hotfix_environments), C(production) and
     C(staging) by default.

@@ -95,6 +95,11 @@ options:
   schema_ignored_reason:
     description: Why a rollback leaves a database as it is that the older code cannot live with.
     type: str
+  probe:
+    description:
+      - Options of M(pangeafate.hotfix.probe), with which the host is sampled from before the first action on.
+      - It is taken on the controller. A task of its own before this one would do the same, and hold up a rollback.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -187,6 +192,10 @@ plan:
   returned: in check mode
   type: list
   elements: str
+probe:
+  description: Whether the host is being sampled (C(measured)), and C(why) not.
+  returned: when O(probe) was given, and not in check mode
+  type: dict
 next_step:
   description: What to do next.
   returned: failure
@@ -222,6 +231,7 @@ def main() -> None:
             "migration_reason": {"type": "str"},
             "restore": {"type": "str"},
             "schema_ignored_reason": {"type": "str"},
+            "probe": {"type": "dict"},
         },
         required_if=[
             ("state", "prepared", ["version"]),

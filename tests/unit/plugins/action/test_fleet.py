@@ -220,3 +220,54 @@ def test_measured_seconds_and_notes_are_shown() -> None:
     steps = [{"step": "switch", "seconds": 2.04}, {"step": "pull", "seconds": 9.0}]
     result = outcome(after(p1={"r": {**DONE, "steps": steps, "notes": ["drift"]}}), "r")
     assert result["hosts"] == ["p1: done (2.0 s): Done it.", "p1: note: drift"]
+
+
+LOOKED = {"outcome": "seen", "verdict": "passed", "summary": "5 of 5 checks passed in 0.4 s."}
+BROKEN = {
+    "failed": False,
+    "outcome": "failed",
+    "verdict": "failed",
+    "summary": "Broken: a.",
+    "msg": "Broken: a. Next: b.",
+}
+
+
+def test_what_was_done_is_the_outcome_and_not_that_it_was_looked_at() -> None:
+    said = outcome(after(p1={"back": DONE, "look": LOOKED, "inside": LOOKED}), "back", "look", "inside")
+    assert said["outcome"] == "done"
+    assert said["hosts"] == ["p1: done: Done it.", *["p1: note: Checked: 5 of 5 checks passed in 0.4 s."] * 2]
+    said = outcome(after(p1={"back": UNCHANGED, "look": LOOKED}), "back", "look")
+    assert said["outcome"] == "unchanged"
+    assert outcome(after(p1={"look": LOOKED}), "look")["hosts"] == ["p1: seen: 5 of 5 checks passed in 0.4 s."]
+
+
+def test_a_look_that_is_bad_says_what_was_done_before_it() -> None:
+    said = outcome(after(p1={"back": DONE, "look": LOOKED, "inside": BROKEN}), "back", "look", "inside")
+    assert said["failed"]
+    assert said["hosts"][0] == "p1: failed: Broken: a. Before that: Done it."
+    assert outcome(after(p1={"look": BROKEN}), "look")["hosts"] == ["p1: failed: Broken: a."]
+    mistaken = {"failed": False, "outcome": "bad_input", "msg": "Check 'a': unknown key 'b'."}
+    said = outcome(after(p1={"back": DONE, "look": mistaken}), "back", "look")
+    assert said["hosts"][0] == "p1: bad input: Check 'a': unknown key 'b'. Before that: Done it."
+
+
+@pytest.mark.parametrize("word", ["planned", "seen", "failed"])
+def test_a_look_from_outside_and_one_on_the_host_are_both_told(word: str) -> None:
+    outside = {"failed": False, "outcome": word, "summary": "Outside."}
+    result = outcome(after(p1={"a": outside, "b": {**outside, "summary": "Inside."}}), "a", "b")
+    assert result["hosts"] == [f"p1: {word}: Outside. Inside."]
+
+
+def test_only_the_look_that_failed_is_told_where_the_other_is_good() -> None:
+    good, bad = {"outcome": "seen", "summary": "All well."}, {"outcome": "failed", "summary": "Broken."}
+    for results in ({"a": good, "b": bad}, {"a": bad, "b": good}):
+        assert outcome(after(p1=results), "a", "b")["hosts"][0] == "p1: failed: Broken."
+
+
+def test_what_users_noticed_stands_below_the_hosts() -> None:
+    users = ["0 of 55 samples failed, no outage seen in 5.4 s."]
+    arguments = {"action": "deploy", "results": ["r"], "reverted": None, "stands": True, "users": users}
+    for result, outcome_ in ((DONE, "done"), (REFUSED, "refused")):
+        said = fleet.outcome(after(p1={"r": result}), arguments)
+        assert said["outcome"] == outcome_
+        assert said["hosts"][-1] == "users: 0 of 55 samples failed, no outage seen in 5.4 s."

@@ -237,3 +237,33 @@ def test_a_module_that_dies_is_a_failure_that_is_shown(playground: Playground) -
     assert "go=False undo=True" in shown
     # The sentence is Ansible's own, and differs a little from one version to the next.
     assert re.search(r"p1: failed: [^:]*non-zero return code", shown), shown
+
+
+def test_a_mistake_in_the_suite_stops_a_deploy_and_no_rollback(playground: Playground) -> None:
+    suite = playground.folder / "checks.yml"
+    suite.write_text("- name: health\n  type: http\n  path: /api/health\n  expct: {status: 200}\n")
+    with playground.app.open("a") as app:
+        app.write(f"hotfix_checks: \"{{{{ lookup('pangeafate.hotfix.suite', '{suite}') }}}}\"\n")
+    arguments = ("-l", "production", "-e", f"@{playground.app}")
+    code, shown = playground.run("playbooks/deploy.yml", *arguments, "-e", "version=v1")
+    assert code != 0
+    assert "checks.yml:4: Check 'health': unknown key 'expct'" in shown
+    code, shown = playground.run("playbooks/rollback.yml", *arguments)
+    assert "Rollback: failed." in shown
+    assert "p1: failed: The Docker Engine on this host does not answer" in shown
+
+
+def test_checks_that_cannot_be_made_are_refused_before_anything_is_touched(playground: Playground) -> None:
+    check = {"name": "health", "type": "http", "path": "/", "expect": {"status": 200}}
+    given = {"hotfix_checks": [check], "hotfix_public_url": "app.example.com"}
+    arguments = ("-l", "production", "-e", f"@{playground.app}", "-e", "version=v1", "-e", json.dumps(given))
+    code, shown = playground.run("playbooks/deploy.yml", *arguments)
+    assert code != 0
+    assert "Deploy: bad input." in shown
+    assert "p1: bad input: The url of a target" in shown
+    # One that is to be told apart from later is no reason to stop: nobody listens there.
+    given["hotfix_public_url"] = "http://127.0.0.1:1"
+    code, shown = playground.run("playbooks/deploy.yml", *arguments[:-1], json.dumps(given))
+    assert code != 0
+    assert "p1: failed: The Docker Engine on this host does not answer" in shown
+    assert list((playground.folder / "app").iterdir()) == []

@@ -10,7 +10,13 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _files, _proxy, _switch
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
+    _compose,
+    _files,
+    _nginx_files,
+    _proxy,
+    _switch,
+)
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._blue_green import BlueGreen
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image, Release
@@ -27,9 +33,9 @@ SERVICES: t.Dict[str, t.Dict[str, t.Any]] = {
 class Stage:
     """A host with v1 in the app's own project, v2 recorded, and what the engine was told to do."""
 
-    def __init__(self, make_host: t.Any, runner: t.Any) -> None:
+    def __init__(self, make_host: t.Any, runner: t.Any, **more: t.Any) -> None:
         self.runner = runner
-        self.host = make_host(services=SERVICES, proxy_service="nginx")
+        self.host = make_host(services=SERVICES, proxy_service="nginx", **more)
         runner.answers[("compose",)] = self._up
         runner.answers[("exec",)] = (0, "hotfix:reloaded", "")
         for service in SERVICES:
@@ -139,6 +145,57 @@ def test_a_release_that_the_proxy_refuses_leaves_users_where_they_were(stage: St
         with pytest.raises(HotfixError, match="host not found in upstream"):
             BlueGreen().switch(session, stage.release, stage.containers())
     assert stage.host.live_slot() == "own"
+
+
+def test_a_turn_that_is_finished_by_another_run_keeps_the_assets_of_what_was_left(stage: Stage) -> None:
+    assets = _nginx_files.Assets("/assets/", "backend", 8081)
+    managed = _proxy.Managed("nginx.conf", (("backend", 8081),), (), assets)
+    _files.write_json(_proxy.record_file(stage.host), managed.as_json())
+    with opened(stage.host, Run("r1", "ann", "", False), "deploy", resumes=False) as session, session.step("switch"):
+        BlueGreen().start(session, stage.release)
+        for _turn in range(2):
+            BlueGreen().switch(session, stage.release, stage.containers())
+            assert stage.host.live_slot() == "blue"
+            served = (_proxy.folder(stage.host) / "live" / _nginx_files.ASSETS).read_text(encoding="utf-8")
+            assert " backend;" in served
+
+
+INCIDENT = {
+    "name": "saving",
+    "type": "http",
+    "path": "/",
+    "expect": {"status": 200},
+    "service": "backend",
+    "port": 8081,
+    "verify": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("check", "new", "told"),
+    [
+        # The containers of these tests have no address: whatever is asked of them could not be looked at.
+        (INCIDENT, "The release is not good, and no user has seen it. Could not look", ""),
+        (
+            {**INCIDENT, "verify": False},
+            "The release is not good, and no user has seen it. Could not look",
+            "all the same, for it was good. Could not look",
+        ),
+        ({**INCIDENT, "expct": 1}, "unknown key 'expct'", "without the checks"),
+    ],
+)
+def test_what_a_new_release_must_pass_does_not_hold_up_the_way_back(
+    make_host: t.Any, runner: t.Any, check: t.Dict[str, t.Any], new: str, told: str
+) -> None:
+    stage = Stage(make_host, runner, checks=[check])
+    with opened(stage.host, Run("r1", "ann", "", False), "deploy", resumes=False) as session:
+        with pytest.raises(HotfixError, match=new):
+            BlueGreen().start(session, stage.release)
+        stage.release.live_number = 1
+        runner.containers[:] = [c for c in runner.containers if not c["Config"]["Labels"].get("pangeafate.hotfix.slot")]
+        BlueGreen().start(session, stage.release)
+    assert told in " ".join(session.notes)
+    assert bool(session.notes) == bool(told)
 
 
 def test_the_strategy_follows_the_proxy(make_host: t.Any, stage: Stage) -> None:
