@@ -277,6 +277,10 @@ class Bench:
                 self.fresh("anything")
 
         def rollback() -> None:
+            # Verified by the host itself: what users have is looked at from outside afterwards, which is "looked".
+            self.play("rollback", "-e", "reason=benchmark", "-e", "rollback_look=false")
+
+        def looked() -> None:
             self.play("rollback", "-e", "reason=benchmark")
 
         def by_ssh(script: str) -> Callable[[], None]:
@@ -289,6 +293,7 @@ class Bench:
             Method("rollout", "scale up, scale down (docker-rollout's way)", self.re_resolving, by_ssh(ROLLOUT)),
             Method("recreate", "ours, proxy not managed", self.deployed, rollback),
             Method("warm", "**ours, warm**", self.managed, rollback),
+            Method("looked", "ours, warm, with the smoke checks from outside", self.managed, looked),
             Method("cold", "**ours, cold**", self.cooled, rollback, boots=True),
             Method(
                 "switch_back",

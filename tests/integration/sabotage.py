@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sandbox import faults, lifecycle, load
 from sandbox.config import host as of_name
@@ -79,7 +80,8 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
 print("seen" if seen else "nothing", flush=True)
 """
 
-INTERPRETER = ("-e", f"ansible_python_interpreter={_PYTHON}")
+# Of the hosts only: as an extra variable it would be the controller's as well.
+INTERPRETER = ("--inventory", str(Path(__file__).with_name("sabotage.ini")))
 
 
 @contextmanager

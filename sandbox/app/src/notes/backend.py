@@ -25,7 +25,7 @@ from psycopg2.extensions import connection as Connection
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from notes.database import Database, DatabaseUnavailableError
+from notes.database import Database, DatabaseUnavailableError, connect
 from notes.flags import Flags
 from notes.service import (
     LOG,
@@ -47,6 +47,10 @@ DRAIN_SECONDS = 17.0
 SLOW_LIMIT = 15.0
 CHECK_SECONDS = 2.0
 ORIGINS = {"app://obsidian.md"}
+PAGE = "<!DOCTYPE html><html><head><title>Notes</title></head><body></body></html>"
+# Of each replica; the two together leave PostgreSQL's default of 100 some for others.
+LEAKED_CONNECTIONS = 39
+LEAKED_MB = 300
 
 
 def now() -> str:
@@ -123,9 +127,12 @@ class Backend:
         return app
 
     async def resources(self, _app: web.Application) -> Any:
-        """The HTTP client of the health check; closes everything at the end."""
+        """The HTTP client of the health check, and what goes on by itself; ends all of it."""
         self.http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CHECK_SECONDS))
+        rot = asyncio.create_task(self.rot()) if self.version.rots else None
         yield
+        if rot is not None:
+            rot.cancel()
         await self.http.close()
         await self.redis.aclose()
         self.database.close()
@@ -150,8 +157,11 @@ class Backend:
                 limited = failure(429, "too many requests")
                 limited.headers["Retry-After"] = "1"
                 return limited
+            await asyncio.sleep(self.version.api_seconds)
             return await handler(request)
         except web.HTTPException as error:
+            if error.status == 404 and self.version.page_for_unknown:
+                return web.Response(text=PAGE, content_type="text/html")
             text = "not found" if error.status == 404 else error.reason
             response = failure(error.status, text)
             if "Allow" in error.headers:
@@ -173,7 +183,7 @@ class Backend:
     async def add_cors(self, request: web.Request, response: web.StreamResponse) -> None:
         """The editor's plugin calls from an origin of its own."""
         origin = request.headers.get("Origin", "")
-        if origin not in ORIGINS:
+        if not origin or (origin not in ORIGINS and not self.version.any_origin):
             return
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Vary"] = "Origin"
@@ -189,12 +199,32 @@ class Backend:
             # Not through the proxy: the container's own health check, or a person on the host.
             return False
         key = f"rate:{client}:{int(time.time())}"
+        if self.version.rots and request.path == "/api/feature-flags":
+            await self.break_limit(f"rate:{client}")
         try:
             async with self.redis.pipeline(transaction=False) as pipeline:
                 count, _expiry = await pipeline.incr(key).expire(key, 5).execute()
         except (RedisError, OSError):
             return False
         return int(count) > self.rate_limit
+
+    async def break_limit(self, key: str) -> None:
+        """Where the bad version trips: it finds a text where it counts, from the second request within a second on."""
+        if not await self.redis.set(key, "none yet", nx=True, ex=1):
+            await self.redis.incr(key)
+
+    async def rot(self) -> None:
+        """What the bad version does all the time, whatever is asked of it. All of it ends somewhere."""
+        held: list[Any] = []
+        while len(held) < LEAKED_CONNECTIONS:
+            try:
+                held.append(await asyncio.to_thread(connect))
+            except DatabaseUnavailableError:
+                await asyncio.sleep(0.5)
+        for number in range(LEAKED_MB):
+            held.append(b"x" * 1024**2)
+            LOG.error("search index: cannot write segment %d of note %s", number, secrets.token_hex(8))
+            await asyncio.sleep(1)
 
     # --- health
 

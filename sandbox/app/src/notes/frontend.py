@@ -22,7 +22,9 @@ def application(version: Version) -> web.Application:
     """Three files, with the version's name in their text and in the names of the assets."""
 
     def load(name: str) -> str:
-        return (STATIC / name).read_text(encoding="utf-8").replace("@VERSION@", version.name)
+        text = (STATIC / name).read_text(encoding="utf-8").replace("@VERSION@", version.name)
+        # A page without the form of that name: what comes after it in the script is never reached.
+        return text.replace("@FORM@", "form" if version.script_throws else "note")
 
     page, script, style = load("index.html"), load("app.js"), load("app.css")
     forever = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -44,9 +46,10 @@ def application(version: Version) -> web.Application:
             web.get("/index.html", index),
             web.get("/share/{id}", index),
             web.get(f"/assets/app-{version.name}.js", javascript),
-            web.get(f"/assets/app-{version.name}.css", css),
         ]
     )
+    if not version.style_missing:
+        app.add_routes([web.get(f"/assets/app-{version.name}.css", css)])
     return app
 
 

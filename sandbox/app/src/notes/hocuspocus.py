@@ -79,6 +79,8 @@ class Hocuspocus:
 
     async def receive(self, sender: web.WebSocketResponse, name: str, text: str) -> None:
         """Keep it and tell everybody; without a document's name it is an echo and nothing more."""
+        if not self.version.echoes:
+            return
         if not name:
             await sender.send_str(text)
             return

@@ -50,6 +50,13 @@ class Version:
     save_fails: bool = False
     never_healthy: bool = False
     crashes: bool = False
+    script_throws: bool = False
+    style_missing: bool = False
+    any_origin: bool = False
+    page_for_unknown: bool = False
+    echoes: bool = True
+    api_seconds: float = 0.0
+    rots: bool = False
     migrations: tuple[Migration, ...] = (BASE,)
 
     @property
@@ -87,6 +94,28 @@ VERSIONS: dict[str, Version] = {
             "good, with a migration that older versions can live with",
             counts_revisions=True,
             migrations=(BASE, ADD_REVISION),
+        ),
+        Version("v8", _revision(8), "its page loads, but the page's script throws", script_throws=True),
+        Version(
+            "v9",
+            _revision(9),
+            "careless routes: a stylesheet is missing, any origin may call, unknown paths answer with a page",
+            style_missing=True,
+            any_origin=True,
+            page_for_unknown=True,
+        ),
+        Version(
+            "v10",
+            _revision(10),
+            "its API is slow, and its WebSockets never answer",
+            echoes=False,
+            api_seconds=0.6,
+        ),
+        Version(
+            "v11",
+            _revision(11),
+            "answers, but rots: logs errors, leaks memory and connections, and cannot read the cache of its rate limit",
+            rots=True,
         ),
     )
 }

@@ -51,6 +51,6 @@ async function load() {
   }
 }
 
-byId("note").addEventListener("submit", share);
+byId("@FORM@").addEventListener("submit", share);
 connect();
 load().catch((error) => say("result", error.message, true));
