@@ -32,6 +32,7 @@ SHIPPED = {
     "playbooks",
     "plugins",
     "roles",
+    "schemas",
 }
 INVENTORY = """
 production:
