@@ -22,8 +22,8 @@ def test_the_unit_tests_of_what_runs_on_targets() -> None:
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.add(ROOT / UTILS, f"ansible_collections/pangeafate/hotfix/{UTILS}")
         archive.add(ROOT / TESTS, TESTS)
-    # Nobody installs a browser on a target: checks of that type are made on the controller.
-    left_out = "--ignore-glob='*/timers' --ignore-glob='*/test_smoke_browser.py'"
+    # Nobody installs a browser on a target: checks of that type, and the probe, are the controller's.
+    left_out = "--ignore-glob='*/timers' --ignore-glob='*/probe' --ignore-glob='*/test_smoke_browser.py'"
     script = (
         "set -e; rm -rf /tmp/unit; mkdir /tmp/unit; cd /tmp/unit; tar -x; "
         f"PYTHONPATH=. python3 -m pytest -q -p no:cacheprovider -m 'not slow' {left_out} tests"
