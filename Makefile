@@ -55,7 +55,7 @@ molecule: browser sandbox ## every Molecule scenario, one after the other, again
 demo: sandbox ## a broken release is noticed, rolled back and verified; ends with what was measured
 	@$(python) -m scripts.demo
 
-test: browser ## lint, sanity, unit, integration; what CI runs, under 25 minutes on 2 cores
+test: browser ## lint, sanity, unit, integration; what CI runs, half an hour on 2 cores
 	@$(python) scripts/check.py lint sanity unit packaging sandbox integration molecule
 
 test-all: browser ## test, and what is slow: the oldest supported ansible-core and Python, long scenarios

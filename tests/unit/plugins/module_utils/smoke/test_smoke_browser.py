@@ -239,6 +239,7 @@ def test_whatever_is_wrong_with_a_page_is_told(site: Site) -> None:
 
 
 @needs_browser
+@pytest.mark.slow
 def test_what_is_allowed_fails_nothing_and_is_counted(site: Site) -> None:
     body = "<script>console.error('old trouble')</script><script src=/missing.js></script><script>null.f()</script>"
     allow = ["^old trouble", "missing.js answered 404", "properties of null"]
@@ -259,6 +260,7 @@ def test_what_comes_late_is_waited_for_and_what_never_comes_is_named(site: Site)
 
 
 @needs_browser
+@pytest.mark.slow
 def test_what_fails_after_the_load_is_seen_too(site: Site) -> None:
     body = "<script>addEventListener('load', () => setTimeout(() => fetch('/api/late'), 300))</script>"
     result = look(site.target(), site.put("/after", page(body)))
@@ -284,6 +286,7 @@ def test_what_is_no_page(site: Site, status: int, headers: t.Dict[str, str], bod
 
 
 @needs_browser
+@pytest.mark.slow
 def test_redirects_are_followed_and_loops_end(site: Site) -> None:
     site.put("/old", "", 302, Location="/well")
     result = look(site.target(), "/old")
@@ -325,7 +328,7 @@ ENDLESS: t.Dict[str, t.Tuple[str, str, str]] = {
 
 
 #: The others take their time, and tell less.
-QUICK = ("a picture that never comes", "a script without end", "dialogs without end", "a message that is too long")
+QUICK = ("a script without end", "dialogs without end")
 
 
 @needs_browser
@@ -348,6 +351,7 @@ def test_a_page_that_means_no_good_ends_in_time(
 
 
 @needs_browser
+@pytest.mark.slow
 def test_nothing_answers_or_never_in_full(site: Site) -> None:
     result = look(site.target(), "/never", budget=1)
     assert (result.status, result.message) == ("error", "GET /never: nothing answered within 1 s")
@@ -364,6 +368,7 @@ def test_nothing_answers_or_never_in_full(site: Site) -> None:
 
 
 @needs_browser
+@pytest.mark.slow
 def test_the_time_of_the_run_is_kept_and_the_browser_ends_with_it(site: Site) -> None:
     started = time.monotonic()
     result = look(site.target(), "/never", whole=1.0)
