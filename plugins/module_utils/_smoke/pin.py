@@ -13,6 +13,7 @@ import hashlib
 import ssl
 import typing as t
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.certificate import value
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.dial import Watch, dial
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import Target
 
@@ -36,29 +37,15 @@ def pin(target: Target, end: float) -> t.Optional[str]:
 
 def public_key(certificate: bytes) -> bytes:
     """Return the SubjectPublicKeyInfo of a certificate (DER), as it stands there."""
-    _kind, outer, _end = _value(certificate, 0)
-    kind, at, _end = _value(certificate, outer)
+    _kind, whole, _end = value(certificate, 0)
+    kind, body, _end = value(whole, 0)
     if kind != _SEQUENCE:
         raise ValueError("no certificate")
-    kind, _start, end = _value(certificate, at)
-    if kind == _VERSION:
-        at = end
+    kind, _content, end = value(body, 0)
+    at = end if kind == _VERSION else 0
     for _number in range(_BEFORE_THE_KEY):
-        _kind, _start, at = _value(certificate, at)
-    kind, _start, end = _value(certificate, at)
+        _kind, _content, at = value(body, at)
+    kind, _content, end = value(body, at)
     if kind != _SEQUENCE:
         raise ValueError("no certificate")
-    return certificate[at:end]
-
-
-def _value(data: bytes, at: int) -> t.Tuple[int, int, int]:
-    """Return the kind of the value at a place, where its content begins, and where it ends."""
-    if at + 2 > len(data):
-        raise ValueError("it breaks off")
-    kind, length, start = data[at], data[at + 1], at + 2
-    if length & 0x80:
-        octets = length & 0x7F
-        length, start = int.from_bytes(data[start : start + octets], "big"), start + octets
-    if start + length > len(data):
-        raise ValueError("it breaks off")
-    return kind, start, start + length
+    return body[at:end]
