@@ -269,7 +269,8 @@ class TestSecrets:
         assert token not in done.stdout + done.stderr + log.read_text()
         for host in hosts:
             assert token not in json.dumps(host.journal())
-            left = faults.on_host(host.name, "grep", "-rlF", token, *FOLDERS, check=False)
+            # The engine's health checks carry a container's environment; its runtime keeps that in a file while one runs.
+            left = faults.on_host(host.name, "grep", "-rlF", "--exclude=runc-process*", token, *FOLDERS, check=False)
             assert left.split() == [f"{APP}/.env"]
 
     @pytest.mark.usefixtures("hosts")
