@@ -47,19 +47,20 @@ sandbox-down: setup ## remove all that the sandbox made
 	@$(python) -m sandbox down
 
 integration: browser sandbox ## the playbooks for real, with faults and bad input, against the sandbox
-	@$(python) scripts/check.py integration
+	@$(python) scripts/check.py target integration-staging+integration-production
 
-molecule: browser sandbox ## every Molecule scenario, one after the other, against the sandbox
-	@$(python) scripts/check.py molecule
+molecule: browser sandbox ## every Molecule scenario against the sandbox
+	@$(python) scripts/check.py molecule-staging+molecule-production
 
 demo: sandbox ## a broken release is noticed, rolled back and verified; ends with what was measured
 	@$(python) -m scripts.demo
 
-test: browser ## lint, sanity, unit, integration; what CI runs, half an hour on 2 cores
-	@$(python) scripts/check.py lint sanity unit packaging sandbox integration molecule
+test: browser ## lint, sanity, unit, integration, Molecule; what CI runs, 25 minutes on 2 cores
+	@$(python) scripts/check.py lint,sanity,packaging+sandbox,target unit \
+	    integration-staging,molecule-staging+integration-production,molecule-production
 
 test-all: browser ## test, and what is slow: the oldest supported ansible-core and Python, long scenarios
-	@$(python) scripts/check.py --slow lint sanity unit oldest packaging sandbox integration molecule
+	@$(python) scripts/check.py --slow lint,sanity,packaging+sandbox,target unit oldest integration molecule
 
 clean: ## remove caches and build output; the sandbox and .venv stay
 	@rm -rf .cache build dist tests/output .hypothesis .pytest_cache .ruff_cache .mypy_cache pangeafate-hotfix-*.tar.gz

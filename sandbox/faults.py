@@ -135,6 +135,16 @@ def restore_registry(name: str) -> None:
     _no_rule(name, "OUTPUT", "-p", "tcp", "--dport", str(REGISTRY_PORT), "-j", "REJECT")
 
 
+@contextmanager
+def registry_cut(name: str) -> Iterator[None]:
+    """Keep one host from the registry for a while."""
+    cut_registry(name)
+    try:
+        yield
+    finally:
+        restore_registry(name)
+
+
 # Registry
 
 

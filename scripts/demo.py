@@ -5,15 +5,18 @@
 """The main job on the sandbox: a healthy production, a broken release, the rollback, and what was measured meanwhile.
 
 Users of both production hosts read and save notes, load pages, wait for slow answers and stay connected through all of
-it; every number that is printed is counted from their requests, which are kept beside it.
+it; every number that is printed is counted from their requests, which are kept beside it. The incident that comes of it
+has a report, which is named last.
 
-    .venv/bin/python -m scripts.demo
+    .venv/bin/python -m scripts.demo [--example docs/example-incident]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shlex
+import socket
 import subprocess
 import sys
 import time
@@ -29,9 +32,14 @@ GOOD, BROKEN = "v1", "v2"
 RATE, SOCKETS = 25, 10
 
 
+#: What every command is given: who does it, and a place of its own for the incident.
+SETTINGS: list[str] = []
+
+
 def play(name: str, *extra: str, fails: bool = False) -> None:
     """Run a playbook on production, as an operator would, and show what it prints."""
     command = ["ansible-playbook", "-i", "inventories/sandbox", f"playbooks/{name}.yml", "-l", "production", *extra]
+    command += SETTINGS
     print(f"\n$ {shlex.join(command)}", flush=True)
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
     if (code != 0) is not fails:
@@ -47,7 +55,31 @@ def failed(report: load.Report) -> str:
     return f"{len(report.failed)} of {report.requests}"
 
 
+def reports(incidents: Path) -> Path | None:
+    """Return the folder of the newest incident that has a report."""
+    found = [one.parent for one in incidents.glob("*/report.html")]
+    return max(found, key=lambda one: (one / "report.html").stat().st_mtime, default=None)
+
+
+def copy_example(folder: Path, to: Path) -> None:
+    """Copy a report to where others read it, without what is of this machine only."""
+    to.mkdir(parents=True, exist_ok=True)
+    for name in ("report.md", "report.html", "report.json"):
+        text = (folder / name).read_text(encoding="utf-8").replace(f"{ROOT}/", "")
+        for private in (str(ROOT), str(Path.home()) + "/", f"@{socket.gethostname()}"):
+            if private in text:
+                raise SystemExit(f"demo: {name} holds {private}, so it was not copied")
+        (to / name).write_text(text, encoding="utf-8")
+
+
 def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--example", type=Path, metavar="FOLDER", help="copy the incident's report there")
+    example: Path | None = parser.parse_args().example
+    folder = ROOT / "artifacts" / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    folder.mkdir(parents=True)
+    incidents = folder / "incidents"
+    SETTINGS[:] = ["-e", f"hotfix_incident_dir={incidents.relative_to(ROOT)}", "-e", "hotfix_operator=alice@laptop"]
     lifecycle.reset(("production",), "no_rate_limit")
     play("adopt")
     with load.running(*HOSTS, rate=RATE, sockets=SOCKETS) as users:
@@ -64,9 +96,22 @@ def main() -> int:
         tries = [s for s in users.samples if s.kind == load.WRITE and deployed <= s.start < began]
         unsaved = sum(not s.good for s in tries)
         print(f"\nUsers report that notes are not saved: {unsaved} of {len(tries)} tries with {BROKEN}.", flush=True)
-        play("rollback", "-e", "reason='saving notes fails'")
+        play(
+            "rollback",
+            # The deploy that the checks refused has a record of its own.
+            *("-e", "incident=new", "-e", "reason='saving notes fails'", "-e", "title='Notes are not saved'"),
+            *("-e", "severity=2", "-e", "criterion=broken_function"),
+        )
         returned = users.now()
         time.sleep(load.ASSETS_LATER + 1)
+    play("smoke_check")
+    play(
+        "incident",
+        *("-e", f"root_cause='{BROKEN} cannot save notes: its backend answers every POST with 500.'"),
+        *("-e", "prevent='Never deploy without checks'", "-e", "owner=bob", "-e", "due=2030-01-31"),
+        *("-e", "tick=customers_told", "-e", "by=carol"),
+    )
+    play("incident", "-e", "state=resolved")
     served = users.first(GOOD, began)
     back = users.report(since=began, forgive=refused)
     whole = users.report(forgive=refused)
@@ -90,8 +135,6 @@ def main() -> int:
         ("WebSockets that were told to connect again, by two switches", str(whole.codes.get(1012, 0))),
         ("WebSockets that just broke", str(len(whole.dropped) - whole.codes.get(1012, 0))),
     ]
-    folder = ROOT / "artifacts" / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    folder.mkdir(parents=True)
     users.save(folder / "samples.jsonl")
     (folder / "measured.json").write_text(json.dumps(dict(rows), indent=2) + "\n", encoding="utf-8")
     print(f"\nMeasured with {whole.requests} requests of users on {len(HOSTS)} hosts:\n")
@@ -99,9 +142,14 @@ def main() -> int:
     for name, value in rows:
         print(f"  {name:<{width}}  {value}")
     print(f"\nEvery request is in {folder.relative_to(ROOT)}/samples.jsonl")
+    written = reports(incidents)
+    if written is not None:
+        print(f"The report of the incident is {written.relative_to(ROOT)}/report.html")
+        if example is not None:
+            copy_example(written, example)
     good = not whole.failed and not whole.lost and not whole.unread and not seen_early
     healed = bool(after) and all(s.good and s.version == GOOD for s in after)
-    if not (good and healed and served is not None and tries and unsaved == len(tries)):
+    if not (good and healed and written is not None and served is not None and tries and unsaved == len(tries)):
         print(f"demo: the story did not go as it should: {whole.text()}", file=sys.stderr)
         return 1
     return 0

@@ -19,6 +19,10 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
 
 #: What an operator types on the command line. It is data: a template in one of these is refused, not rendered.
 OPERATOR_INPUTS = (
@@ -55,9 +59,76 @@ OPERATOR_INPUTS = (
     "hotfix_operator",
     "hotfix_environments",
     "hotfix_limit_required",
+    "incident",
+    "title",
+    "severity",
+    "criterion",
+    "summary",
+    "hotfix_incident",
+    "hotfix_incident_title",
+    "hotfix_incident_severity",
+    "hotfix_incident_criterion",
+    "hotfix_incident_summary",
+    "hotfix_incident_dir",
+    "hotfix_incident_enabled",
+    "hotfix_incident_roles",
+    "state",
+    "at",
+    "started_at",
+    "detected_at",
+    "services",
+    "event",
+    "note",
+    "tick",
+    "untick",
+    "by",
+    "root_cause",
+    "contributing",
+    "prevent",
+    "owner",
+    "due",
+    "customer_message",
+    "merge",
+    "list",
+    "collect",
+    "hotfix_incident_zone",
+    "incident_state",
+    "incident_id",
+    "incident_services",
+    "incident_roles",
+    "incident_started_at",
+    "incident_detected_at",
+    "incident_at",
+    "incident_event",
+    "incident_note",
+    "incident_tick",
+    "incident_untick",
+    "incident_by",
+    "incident_root_cause",
+    "incident_contributing",
+    "incident_actions",
+    "incident_customer_message",
+    "incident_merge",
+    "incident_list",
+    "incident_collect",
+    "incident_collect_hours",
 )
 #: What the run takes from the variables of the play, rendered only after the inputs were found to be plain.
-_RUN_VARIABLES = ("hotfix_reason", "hotfix_takeover", "hotfix_operator", "hotfix_environments", "hotfix_limit_required")
+_RUN_VARIABLES = (
+    "hotfix_reason",
+    "hotfix_takeover",
+    "hotfix_operator",
+    "hotfix_environments",
+    "hotfix_limit_required",
+    "hotfix_incident",
+    "hotfix_incident_title",
+    "hotfix_incident_severity",
+    "hotfix_incident_criterion",
+    "hotfix_incident_summary",
+    "hotfix_incident_dir",
+    "hotfix_incident_enabled",
+    "hotfix_incident_roles",
+)
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 _GOOD = ("done", "unchanged", "planned", "seen")
 _OF_LOOKS = ("planned", "seen", "failed")
@@ -83,6 +154,9 @@ class ActionModule(ActionBase):
                 "reverted": {"type": "str"},
                 "stands": {"type": "bool", "default": True},
                 "users": {"type": "list", "elements": "str", "default": []},
+                "record": {"type": "dict"},
+                "probe": {"type": "str"},
+                "before": {"type": "str"},
             }
         )
         if arguments["phase"] == "select":
@@ -91,7 +165,22 @@ class ActionModule(ActionBase):
             return {**result, **select(variables, given)}
         if arguments["phase"] == "agree":
             return {**result, **agree(variables, arguments["results"], bool(self._task.check_mode))}
-        return {**result, **outcome(variables, arguments), "_ansible_verbose_always": True}
+        found = outcome(variables, arguments)
+        if not self._task.check_mode and arguments["record"]:
+            found["hosts"] += self._recorded(variables, arguments, found)
+        return {**result, **found, "_ansible_verbose_always": True}
+
+    def _recorded(self, variables: Vars, arguments: Vars, found: Vars) -> list[str]:
+        """Write the outcome to the incident record, and return what is to be told of that."""
+        # Only here: it is imported before every task that this plugin runs, and most of them record nothing.
+        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
+        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._recorded import context_of
+
+        return feed.outcome(
+            arguments["record"],
+            ending(variables, arguments, found),
+            lambda: context_of(variables, self._templar.template, {"services": variables.get("hotfix_services")}),
+        )
 
 
 def refuse_templates(typed: Vars) -> None:
@@ -140,8 +229,19 @@ def select(variables: Vars, given: Vars) -> dict[str, t.Any]:
             "started": started.isoformat(timespec="milliseconds"),
             "reason": str(given.get("hotfix_reason") or ""),
             "takeover": boolean(given.get("hotfix_takeover") or False),
+            "incident": _incident(given),
         },
     }
+
+
+def _incident(given: Vars) -> dict[str, t.Any]:
+    """Return what the run is to know of its incident record; whatever is wrong with what was typed is told now."""
+    from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import asked
+
+    try:
+        return asked.settings(given)
+    except HotfixError as exc:
+        raise AnsibleActionFail(f"{exc.what} Nothing was touched. Next: {exc.next_step}") from exc
 
 
 def _one_environment(groups: Vars, hosts: list[str], environments: t.Sequence[str] | None) -> str:
@@ -273,6 +373,27 @@ def outcome(variables: Vars, arguments: Vars) -> dict[str, t.Any]:
         "msg": f"{action}: {joint.replace('_', ' ')}. {_next_step(joint, bad)}",
         "hosts": lines,
     }
+
+
+def ending(variables: Vars, arguments: Vars, found: Vars) -> feed.Ending:
+    """Return how the run ended as the incident record takes it."""
+    from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
+
+    hosts = list(variables.get("ansible_play_hosts_all") or [])
+    names = [*arguments["results"], *([arguments["reverted"]] if arguments["reverted"] else [])]
+    name = arguments.get("before")
+    looked = {host: variables["hostvars"][host].get(name) for host in hosts} if name else {}
+    noticed = variables.get(arguments["probe"]) if arguments.get("probe") else None
+    return feed.Ending(
+        action=arguments["action"],
+        outcome=str(found["outcome"]),
+        msg=str(found["msg"]),
+        lines=list(found["hosts"]),
+        hosts=_over_all(variables, arguments["results"]),
+        results={host: _results(variables, host, names) for host in hosts},
+        before={host: look for host, look in looked.items() if isinstance(look, t.Mapping)},
+        probe=noticed if isinstance(noticed, t.Mapping) else None,
+    )
 
 
 def _joint_of_failure(bad: t.Mapping[str, str], some_good: bool, undone: t.Mapping[str, Vars], arguments: Vars) -> str:

@@ -54,7 +54,9 @@ class ActionModule(ActionBase):
         else:
             found = probe(options)
         if options["state"] == "stopped":
-            found["lines"] = [] if self._task.check_mode else lines(found, unmeasured(variables, options["started"]))
+            missing = {} if self._task.check_mode else unmeasured(variables, options["started"])
+            found["unmeasured"] = missing
+            found["lines"] = [] if self._task.check_mode else lines(found, missing)
         return {**result, "changed": False, **found}
 
 

@@ -19,6 +19,7 @@ import typing as t
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._probe.begin import begin
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._recorded import RecordedAction
 
 #: What the script writes into its records as it is.
 _PLAIN = re.compile(r"[A-Za-z0-9@._+-]+")
@@ -28,22 +29,27 @@ _START_TIMEOUT = 120
 _DECIDED_BY_THE_MODULE = ("release", "restore", "schema_ignored_reason")
 
 
-class ActionModule(ActionBase):
+class ActionModule(RecordedAction):
     """Action plugin of M(pangeafate.hotfix.release)."""
 
-    _supports_check_mode = True
-
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        result: dict[str, t.Any] = ActionBase.run(self, tmp, task_vars)
         arguments = dict(self._task.args)
         measured = arguments.pop("probe", None)
         if measured and not self._task.check_mode:
             # Not a task of its own: that would hold up a rollback.
             result["probe"] = begin(measured, str((task_vars or {}).get("inventory_hostname")), "during")
-        if not self._task.check_mode and is_plain_rollback(arguments):
-            self._low_level_execute_command(turn_command(arguments))
-        result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+        result.update(self.recorded(arguments, task_vars or {}))
         return result
+
+    def in_a_hurry(self, _arguments: dict[str, t.Any]) -> bool:
+        """Tell whether the host's script is to go back at once."""
+        return not self._task.check_mode and is_plain_rollback(_arguments)
+
+    def before_module(self, arguments: dict[str, t.Any]) -> None:
+        """Go back at once where there is nothing else to decide."""
+        if self.in_a_hurry(arguments):
+            self._low_level_execute_command(turn_command(arguments))
 
 
 def is_plain_rollback(arguments: t.Mapping[str, t.Any]) -> bool:

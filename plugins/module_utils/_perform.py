@@ -223,6 +223,10 @@ def _settle_lease(session: Session, *, goes_on: bool) -> None:
             session.release_lease()
 
 
+def _summary(release: t.Optional[Release]) -> t.Optional[t.Dict[str, t.Any]]:
+    return release.summary() if release else None
+
+
 def _done(release: t.Optional[Release], changed: bool, summary: str) -> Result:
     return {
         "changed": changed,
@@ -280,7 +284,10 @@ def _live(session: Session, wanted: Wanted) -> Result:
     release, changed, proven = _deploy.go_live(session, wanted.release or "")
     due = _timers.deadline(session.host)
     reverts = f"; {due.says()}" if due is not None and due.release == release.id else ""
-    return _done(release, changed, f"Release {release.id} is live: {proven}{reverts}.")
+    result = _done(release, changed, f"Release {release.id} is live: {proven}{reverts}.")
+    if changed:
+        result["previous"] = _summary(session.host.releases.find(release.came_from))
+    return result
 
 
 def _unconfirmed(session: Session, wanted: Wanted) -> Result:
@@ -305,7 +312,9 @@ def _reverted(session: Session, wanted: Wanted) -> Result:
     name = release.id if release else "no release"
     if proven is None:
         return _done(release, False, f"Nothing that users see was changed; current is {name}.")
-    return _done(release, True, f"Switched back to {name}: {proven}.")
+    result = _done(release, True, f"Switched back to {name}: {proven}.")
+    result["previous"] = _summary(session.host.releases.find(wanted.release))
+    return result
 
 
 def _rolled_back(session: Session, wanted: Wanted) -> Result:

@@ -134,6 +134,8 @@ def opened(host: Host, run: Run, action: str, *, resumes: bool) -> t.Iterator[Se
             session.note(
                 f"The lease was taken over from {taken.taken_over.says()}: {taken.reason}.",
                 taken_over=taken.taken_over.run,
+                held_by=taken.taken_over.owner,
+                held_since=taken.taken_over.since,
             )
         yield session
 

@@ -22,6 +22,7 @@ author:
   - pangeafate.hotfix contributors (@pangeafate)
 extends_documentation_fragment:
   - pangeafate.hotfix._flags
+  - pangeafate.hotfix._record
   - pangeafate.hotfix._attributes
 attributes:
   check_mode:
@@ -300,6 +301,17 @@ plan:
   returned: in check mode
   type: list
   elements: str
+journal:
+  description:
+    - The host's journal of this run, each entry a dictionary, and of O(history_hours) before it.
+    - A step has an entry C(phase=begin) and, once it ended, another one C(phase=end).
+  returned: not in check mode
+  type: list
+  elements: dict
+clock:
+  description: The host's clock when the module began and when it ended, as C(began) and C(ended), in UTC.
+  returned: not in check mode
+  type: dict
 next_step:
   description: What to do next.
   returned: failure
@@ -319,11 +331,16 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.setup imp
     world_of,
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.switch import Who, plan, switch
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Account, record_options
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**flag_options(), **switch_options()}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={**flag_options(), **switch_options(), **record_options()}, supports_check_mode=True
+    )
     params = module.params
+    account = Account(params["app_dir"], params["run"], params["history_hours"])
+    secrets = (params["token"], params["instances"]["token"])
     try:
         request = request_from(params)
         world = world_of(module)
@@ -332,7 +349,9 @@ def main() -> None:
         else:
             result = switch(world, request, Who(params["run"], params["operator"], params["reason"]))
     except HotfixError as exc:
-        module.fail_json(**exc.as_result())
+        module.fail_json(**exc.as_result(), **({} if module.check_mode else account.result(*secrets)))
+    if not module.check_mode:
+        result.update(account.result(*secrets))
     module.exit_json(**result)
 
 

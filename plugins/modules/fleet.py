@@ -58,11 +58,31 @@ options:
     type: list
     elements: str
     default: []
+  record:
+    description:
+      - The run, as O(phase=select) returned it. How it ended is then written to its incident record, whose report is
+        made anew, and the outcome names it.
+      - A run that only looked joins an incident that is open, and never opens one.
+      - What goes wrong with the record is told in the outcome, and changes nothing else.
+    type: dict
+  probe:
+    description:
+      - Name of the variable in which M(pangeafate.hotfix.probe) with O(pangeafate.hotfix.probe#module:state=stopped)
+        was registered, for the record.
+    type: str
+  before:
+    description:
+      - Name of the variable with what M(pangeafate.hotfix.smoke_check) returned of each host before anything was
+        touched, for the record.
+    type: str
 notes:
   - The environments are the inventory groups named in the variable C(hotfix_environments), C(production) and
     C(staging) by default.
   - The operator is C(hotfix_operator), or the user and host name of the controller. Reason and takeover are
     C(hotfix_reason) and C(hotfix_takeover).
+  - The incident record is described by C(hotfix_incident), C(hotfix_incident_title), C(hotfix_incident_severity),
+    C(hotfix_incident_criterion), C(hotfix_incident_summary), C(hotfix_incident_roles), C(hotfix_incident_dir) and
+    C(hotfix_incident_enabled). What cannot be right is refused.
   - These variables are read only after everything that was typed on the command line was found to hold no template.
 """
 
@@ -83,7 +103,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 run:
-  description: The run, with its ID, operator, environment, hosts, start time, reason and takeover.
+  description: The run, with its ID, operator, environment, hosts, start time, reason, takeover and incident.
   returned: when O(phase=select)
   type: dict
 go:

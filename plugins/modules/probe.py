@@ -149,6 +149,10 @@ lines:
   returned: when O(state=stopped)
   type: list
   elements: str
+unmeasured:
+  description: Why hosts are not measured, by host.
+  returned: when O(state=stopped)
+  type: dict
 availability:
   description:
     - What was seen, in numbers. Seconds throughout; what is unknown is null.

@@ -23,6 +23,7 @@ author:
   - pangeafate.hotfix contributors (@pangeafate)
 extends_documentation_fragment:
   - pangeafate.hotfix._app
+  - pangeafate.hotfix._record
   - pangeafate.hotfix._attributes
 attributes:
   check_mode:
@@ -97,6 +98,17 @@ plan:
   returned: in check mode
   type: list
   elements: str
+journal:
+  description:
+    - The host's journal of this run, each entry a dictionary, and of O(history_hours) before it.
+    - A step has an entry C(phase=begin) and, once it ended, another one C(phase=end).
+  returned: not in check mode
+  type: list
+  elements: dict
+clock:
+  description: The host's clock when the module began and when it ended, as C(began) and C(ended), in UTC.
+  returned: not in check mode
+  type: dict
 next_step:
   description: What to do next.
   returned: failure
@@ -116,6 +128,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import 
     run_options,
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Account, record_options
 
 
 def main() -> None:
@@ -124,14 +137,20 @@ def main() -> None:
             **app_options(),
             **run_options(),
             "state": {"type": "str", "choices": ["managed"], "default": "managed"},
+            **record_options(),
         },
         supports_check_mode=True,
     )
+    params = module.params
+    account = Account(params["app_dir"], params["run"], params["history_hours"])
     try:
         host = host_of(module)
         result = _proxy_setup.check(host) if module.check_mode else _proxy_setup.manage(host, run_of(module))
     except HotfixError as exc:
-        module.fail_json(**exc.as_result(), steps=exc.steps)
+        told = {} if module.check_mode else account.result(params["registry_password"])
+        module.fail_json(**exc.as_result(), steps=exc.steps, **told)
+    if not module.check_mode:
+        result.update(account.result(params["registry_password"]))
     module.exit_json(**result)
 
 

@@ -19,6 +19,7 @@ author:
   - pangeafate.hotfix contributors (@pangeafate)
 extends_documentation_fragment:
   - pangeafate.hotfix._app
+  - pangeafate.hotfix._record
   - pangeafate.hotfix._attributes
 attributes:
   check_mode:
@@ -175,7 +176,7 @@ release:
       type: str
 previous:
   description: The release that was left, like RV(release).
-  returned: when O(state=rolled_back)
+  returned: when O(state=rolled_back), and when O(state=live) or O(state=reverted) switched
   type: dict
 steps:
   description: The steps in their order, each with its name, seconds and outcome.
@@ -196,6 +197,17 @@ probe:
   description: Whether the host is being sampled (C(measured)), and C(why) not.
   returned: when O(probe) was given, and not in check mode
   type: dict
+journal:
+  description:
+    - The host's journal of this run, each entry a dictionary, and of O(history_hours) before it.
+    - A step has an entry C(phase=begin) and, once it ended, another one C(phase=end).
+  returned: not in check mode
+  type: list
+  elements: dict
+clock:
+  description: The host's clock when the module began and when it ended, as C(began) and C(ended), in UTC.
+  returned: not in check mode
+  type: dict
 next_step:
   description: What to do next.
   returned: failure
@@ -214,6 +226,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import 
     run_options,
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Account, record_options
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._perform import STATES, Wanted, check, perform
 
 
@@ -232,6 +245,7 @@ def main() -> None:
             "restore": {"type": "str"},
             "schema_ignored_reason": {"type": "str"},
             "probe": {"type": "dict"},
+            **record_options(),
         },
         required_if=[
             ("state", "prepared", ["version"]),
@@ -243,6 +257,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    account = Account(params["app_dir"], params["run"], params["history_hours"])
     wanted = Wanted(
         params["state"],
         params["version"],
@@ -258,7 +273,10 @@ def main() -> None:
         host = host_of(module, in_a_hurry=wanted.state == "rolled_back")
         result = check(host, wanted) if module.check_mode else perform(host, run_of(module), wanted)
     except HotfixError as exc:
-        module.fail_json(**exc.as_result(), steps=exc.steps)
+        told = {} if module.check_mode else account.result(params["registry_password"])
+        module.fail_json(**exc.as_result(), steps=exc.steps, **told)
+    if not module.check_mode:
+        result.update(account.result(params["registry_password"]))
     module.exit_json(**result)
 
 

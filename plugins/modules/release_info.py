@@ -29,6 +29,11 @@ attributes:
       - This module does not change anything.
   idempotent:
     support: full
+options:
+  history_hours:
+    description: Hours before now of which the host's journal is returned as well, at most 200 entries.
+    type: float
+    default: 0.0
 """
 
 EXAMPLES = r"""
@@ -98,21 +103,35 @@ summary:
   description: What runs, in one sentence.
   returned: success
   type: str
+journal:
+  description: The host's journal of O(history_hours), each entry a dictionary.
+  returned: always
+  type: list
+  elements: dict
+clock:
+  description: The host's clock when the module began and when it ended, as C(began) and C(ended), in UTC.
+  returned: always
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule  # pylint: disable=wrong-import-position
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import app_options, host_of
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Account
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._perform import info
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=app_options(), supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={**app_options(), "history_hours": {"type": "float", "default": 0.0}}, supports_check_mode=True
+    )
+    params = module.params
+    account = Account(params["app_dir"], None, params["history_hours"])
     try:
         result = info(host_of(module))
     except HotfixError as exc:
-        module.fail_json(**exc.as_result())
-    module.exit_json(changed=False, **result)
+        module.fail_json(**exc.as_result(), **account.result(params["registry_password"]))
+    module.exit_json(changed=False, **result, **account.result(params["registry_password"]))
 
 
 if __name__ == "__main__":

@@ -394,6 +394,10 @@ notes:
   returned: when the checks were made
   type: list
   elements: str
+clock:
+  description: The clock of where the checks were made, when that began and when it ended, as C(began) and C(ended).
+  returned: when the checks were made
+  type: dict
 plan:
   description: What would be looked at.
   returned: in check mode
@@ -410,6 +414,7 @@ left:
 """
 
 from ansible.module_utils.basic import AnsibleModule  # pylint: disable=wrong-import-position
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import stamp, utc_now
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.setup import Suite, smoke_options
 
@@ -421,10 +426,12 @@ def main() -> None:
         if module.check_mode:
             plan = suite.plan()
             module.exit_json(changed=False, outcome="planned", summary=plan[0], plan=plan)
+        began = utc_now()
         report = suite.run()
     except HotfixError as exc:
         module.fail_json(**exc.as_result())
-    result = {**report.as_dict(), "verdict": report.verdict}
+    clock = {"began": stamp(began), "ended": stamp(utc_now())}
+    result = {**report.as_dict(), "verdict": report.verdict, "clock": clock}
     if report.good:
         module.exit_json(changed=False, outcome="seen", **result)
     module.fail_json(

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from sandbox import faults, lifecycle
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+RECORDS = ROOT / ".cache/test-incidents"
 APP = "/srv/notes"
 OF_PROJECT = "label=com.docker.compose.project=notes"
 SWITCHED = ("backend", "frontend", "hocuspocus")
-#: Lets a release through that the checks would find broken: v2 is healthy, but saves nothing.
+#: Nobody looks from outside before a deploy, which takes four seconds: for what is not about that look.
+NO_BASELINE = ("-e", "deploy_baseline=false")
+#: Nor after it. It lets a release through that the checks would find broken: v2 is healthy, but saves nothing.
 UNCHECKED = ("-e", '{"hotfix_checks": []}')
 
 
@@ -54,7 +58,10 @@ def environment(**more: str) -> dict[str, str]:
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
     }
-    return {**kept, "LC_ALL": "C.UTF-8", **plain, **more}
+    RECORDS.mkdir(parents=True, exist_ok=True)
+    # An incident that a test leaves open is none of the next one's.
+    apart = {"SANDBOX_INCIDENTS": tempfile.mkdtemp(dir=RECORDS)}
+    return {**kept, "LC_ALL": "C.UTF-8", **plain, **apart, **more}
 
 
 def start(playbook: str, *arguments: str) -> subprocess.Popen[str]:

@@ -50,7 +50,8 @@ _DAY = 86400.0
 _LINE = 2000
 _SHOWN_KINDS = 5
 _SHOWN_LINE = 200
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)Z ?(.*)", re.DOTALL)
+#: A line as the engine tells it: its time, and what was written.
+STAMPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)Z ?(.*)", re.DOTALL)
 
 # What differs between two lines of one kind.
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -138,15 +139,15 @@ class LogsCheck(HostCheck):
         border = _stamp(begins)
         for options in (past, ("--since", f"{begins:.6f}")) if begins < now else (past,):
             timeout = end - time.monotonic()
-            ran = _logs(one.id, options, timeout) if timeout > 0 else Ran(-1, late=True)
+            ran = read_log(one.id, options, timeout) if timeout > 0 else Ran(-1, late=True)
             if ran.late:
                 return f"the log of {one.name} could not be read within {self.timeout:g} s"
             if ran.code != 0:
-                return f"the log of {one.name} could not be read: {_last_line(ran.stderr)}"
+                return f"the log of {one.name} could not be read: {last_line(ran.stderr)}"
             if ran.cut and options is not past:
                 seen.cut.append(one.name)
-            for line in _lines(ran):
-                match = _STAMP.match(line)
+            for line in lines(ran):
+                match = STAMPED.match(line)
                 # Some logging drivers know whole seconds only, and tell the same line twice.
                 if match is not None and (match.group(1) < border) == (options is past):
                     self._sort(one, match.group(2)[:_LINE], options is past, seen)
@@ -205,19 +206,21 @@ def _created(here: Here, ids: t.Sequence[str]) -> t.Dict[str, float]:
     found: t.Dict[str, float] = {}
     for line in printed.splitlines():
         created, _blank, name = line.rpartition(" ")
-        match = _STAMP.match(str(json.loads(created)))
+        match = STAMPED.match(str(json.loads(created)))
         found[name] = _seconds(match) if match else 0.0
     return found
 
 
-def _logs(container: str, options: t.Sequence[str], timeout: float) -> Ran:
+def read_log(container: str, options: t.Sequence[str], timeout: float) -> Ran:
+    """Read the log of a container, each line with its time."""
     try:
         return execute(("docker", "logs", "--timestamps", *options, container), timeout=timeout)
     except OSError as exc:
         return Ran(1, stderr=f"docker cannot be run: {exc.strerror or exc}".encode())
 
 
-def _lines(ran: Ran) -> t.Iterator[str]:
+def lines(ran: Ran) -> t.Iterator[str]:
+    """Yield the lines of stdout, then those of stderr."""
     for stream in (ran.stdout, ran.stderr):
         yield from stream.decode("utf-8", errors="replace").split("\n")
 
@@ -232,7 +235,8 @@ def _stamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
-def _last_line(raw: bytes) -> str:
+def last_line(raw: bytes) -> str:
+    """Return the last line of what a program complained about."""
     lines = raw.decode("utf-8", errors="replace").strip().splitlines()
     return lines[-1].strip().rstrip(".")[:_SHOWN_LINE] if lines else "docker said nothing"
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from sandbox import faults, lifecycle
-from tests.integration.driver import APP, Host, Played, play, start
+from tests.integration.driver import APP, NO_BASELINE, Host, Played, play, start
 
 NAME = "staging1"
 LIMIT = ("-l", "staging")
@@ -56,7 +56,7 @@ def titles(host: Host, database: str = "notes") -> list[str]:
 
 
 def deploy(version: str, *arguments: str) -> Played:
-    return play("deploy", *LIMIT, "-e", f"version={version}", *arguments)
+    return play("deploy", *LIMIT, "-e", f"version={version}", *NO_BASELINE, *arguments)
 
 
 def rollback(*arguments: str) -> Played:

@@ -16,7 +16,7 @@ import pytest
 
 from sandbox import faults, load
 from tests.integration import sabotage
-from tests.integration.driver import Host, Played, play, start
+from tests.integration.driver import NO_BASELINE, Host, Played, play, start
 from tests.integration.sabotage import assert_settled, assert_unnoticed, containers_of, live_slot, zero_downtime
 
 STAGING = ("-l", "staging")
@@ -107,7 +107,7 @@ def done(played: Played) -> Played:
 def deployed(host: Host, way: str) -> tuple[str, ...]:
     """Deploy the next version, and return the arguments of the rollback that goes back in a certain way."""
     release, slot = host.current()["id"], live_slot(host)
-    done(play("deploy", *STAGING, "-e", f"version={NEXT}"))
+    done(play("deploy", *STAGING, "-e", f"version={NEXT}", *NO_BASELINE))
     if way == "cold":
         stop_idle_slot(host, slot, remove=True)
     return (*STAGING, "-e", f"release={release}") if way == "by ID" else STAGING
@@ -153,7 +153,7 @@ def test_the_module_is_killed_in_a_deploy(step: str, phase: str, host: Host) -> 
             # Confirmed is confirmed, though the answer was lost; from anywhere else it goes back. Killed before the
             # release was told to the controller, there is nothing to take back; the lease is kept for the operator.
             assert_settled(host, NEXT if step == "confirm" else "v1", lease=step in ("pull", "prepare"))
-        done(play("deploy", *STAGING, "-e", f"version={NEXT}"))
+        done(play("deploy", *STAGING, "-e", f"version={NEXT}", *NO_BASELINE))
         assert_settled(host, NEXT)
         done(play("rollback", *STAGING))
     assert_settled(host, "v1")

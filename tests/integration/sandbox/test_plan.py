@@ -18,8 +18,8 @@ def digests(image: str, record: dict[str, Any]) -> str:
     return str(record["images"][image]["digest"])
 
 
-def test_on_a_fresh_host(staging: Host) -> None:
-    before = staging.fingerprint()
+def test_on_a_fresh_host(bare: Host) -> None:
+    before = bare.fingerprint()
     adopt = play("adopt", *CHECK)
     assert adopt.code == 0, adopt.raw
     assert "Would record what runs now as release zero" in adopt.text
@@ -28,7 +28,7 @@ def test_on_a_fresh_host(staging: Host) -> None:
     assert "First contact" in deploy.text
     assert "-backend: registry.example.com:5000/notes-backend@sha256:" in deploy.raw
     assert "+backend: registry.example.com:5000/notes-backend@sha256:" in deploy.raw
-    assert staging.fingerprint() == before
+    assert bare.fingerprint() == before
 
 
 def test_on_a_managed_host(managed: Host) -> None:

@@ -10,9 +10,10 @@ import json
 import pytest
 
 from sandbox import faults, lifecycle
-from tests.integration.driver import APP, Host, play
+from tests.integration.driver import APP, NO_BASELINE, Host, fresh, play
 
-STAGING = ("-l", "staging")
+# What is refused is refused without a look at the app.
+STAGING = ("-l", "staging", *NO_BASELINE)
 BUILD_ONLY = "services: {backend: {build: .}, frontend: {image: f}, hocuspocus: {image: h}, nginx: {image: n}}"
 
 
@@ -141,8 +142,14 @@ def test_a_wrong_compose_file(content: str, says: str, untouched: Host) -> None:
     assert "Traceback" not in done.text
 
 
-def test_nothing_to_roll_back_to(staging: Host) -> None:
-    before = staging.containers()
+@pytest.fixture(scope="module")
+def spoilt() -> Host:
+    """A staging host with a hand-started v1, which the tests below leave otherwise: they come last."""
+    return fresh("staging1")[0]
+
+
+def test_nothing_to_roll_back_to(spoilt: Host) -> None:
+    before = spoilt.containers()
     done = play("rollback", *STAGING)
     assert done.code != 0
     assert "There is nothing to roll back to: this host is not under management" in done.text
@@ -150,15 +157,15 @@ def test_nothing_to_roll_back_to(staging: Host) -> None:
     done = play("rollback", *STAGING)
     assert done.code != 0
     assert "no other release was ever confirmed" in done.text
-    assert staging.containers() == before
+    assert spoilt.containers() == before
 
 
-def test_no_docker_and_no_engine(staging: Host) -> None:
-    staging.run("mv", "/usr/bin/docker", "/usr/bin/docker.off")
+def test_no_docker_and_no_engine(spoilt: Host) -> None:
+    spoilt.run("mv", "/usr/bin/docker", "/usr/bin/docker.off")
     try:
         done = play("rollback", *STAGING)
     finally:
-        staging.run("mv", "/usr/bin/docker.off", "/usr/bin/docker")
+        spoilt.run("mv", "/usr/bin/docker.off", "/usr/bin/docker")
     assert done.code != 0
     assert "Docker is not installed on this host" in done.text
     with faults.engine_down("staging1"):

@@ -13,7 +13,8 @@ import time
 import pytest
 
 from sandbox import faults
-from tests.integration.driver import APP, ROOT, UNCHECKED, Host, play, start
+from sandbox.config import SandboxError
+from tests.integration.driver import APP, NO_BASELINE, ROOT, UNCHECKED, Host, fresh, play, start
 
 STAGING = ("-l", "staging")
 # The module is the Python that has the app's lock open; what it started has inherited the lock, and is left alone.
@@ -36,10 +37,34 @@ def broken(staging: Host) -> Host:
     return staging
 
 
-def wait_for_step(host: Host, step: str, action: str) -> None:
-    """Return when a step of an action has begun on the host, by its journal."""
+@pytest.fixture(scope="module")
+def stage() -> list[Host]:
+    """Holds the staging host between tests that leave it at v1."""
+    return []
+
+
+@pytest.fixture
+def on_v1(stage: list[Host]) -> Host:
+    """A staging host with v1 confirmed; made anew where the test before left it otherwise."""
+    if not stage or not is_on_v1(stage[0]):
+        stage[:] = fresh("staging1")
+        assert play("adopt", *STAGING).code == 0
+    return stage[0]
+
+
+def is_on_v1(host: Host) -> bool:
+    try:
+        current, held = host.current(), host.lease()["held"]
+    except SandboxError:
+        return False
+    confirmed = (current["version"], current["state"]) == ("v1", "confirmed")
+    return confirmed and not held and host.runs_its_record() and host.served() == ("v1", True)
+
+
+def wait_for_step(host: Host, step: str, action: str, since: int = 0) -> None:
+    """Return when a step of an action has begun on the host, by its journal from some line on."""
     end = time.monotonic() + 60
-    while not any(e.get("step") == step and e.get("action") == action for e in host.journal()):
+    while not any(e.get("step") == step and e.get("action") == action for e in host.journal()[since:]):
         assert time.monotonic() < end, f"{action} never came to {step}"
         time.sleep(0.1)
 
@@ -109,16 +134,16 @@ def test_its_own_configuration_comes_back_but_for_rotated_secrets(staging: Host)
     assert play("deploy", *STAGING, "-e", "version=v2", *UNCHECKED).code == 0
     ask = "docker exec notes-backend-1 printenv FLAG_STORE ADMIN_TOKEN"
     assert staging.run("bash", "-c", ask).split() == ["redis", "rotated-in-between"]
-    assert play("rollback", *STAGING).code == 0
+    assert play("rollback", *STAGING, *UNCHECKED).code == 0
     assert staging.run("bash", "-c", ask).split() == ["process", "rotated-in-between"]
 
 
-def test_a_second_operator_is_told_who_holds_the_lease_and_may_take_it_over(staging: Host) -> None:
+def test_a_second_operator_is_told_who_holds_the_lease_and_may_take_it_over(on_v1: Host) -> None:
     ann, bob = ("-e", "hotfix_operator=ann@laptop"), ("-e", "hotfix_operator=bob@desk")
-    assert play("adopt", *STAGING).code == 0
-    deploy = start("deploy", *STAGING, *ann, "-e", "version=v3")
+    before = len(on_v1.journal())
+    deploy = start("deploy", *STAGING, *ann, "-e", "version=v3", *NO_BASELINE)
     try:
-        wait_for_step(staging, "start", "deploy")
+        wait_for_step(on_v1, "start", "deploy", before)
         refused = play("rollback", *STAGING, *bob)
         assert refused.code != 0
         assert "Somebody else is changing this app: ann@laptop (deploy, run " in refused.text
@@ -132,9 +157,9 @@ def test_a_second_operator_is_told_who_holds_the_lease_and_may_take_it_over(stag
     # Ann's deploy was fenced out: it failed, and did not touch what Bob's rollback made.
     assert deploy.returncode != 0
     assert "lost the lease" in " ".join(printed.split()) or "Somebody else is changing" in " ".join(printed.split())
-    assert staging.served() == ("v1", True)
-    assert staging.runs_its_record()
-    assert [e["taken_over"] for e in staging.journal() if "taken_over" in e]
+    assert on_v1.served() == ("v1", True)
+    assert on_v1.runs_its_record()
+    assert [e["taken_over"] for e in on_v1.journal()[before:] if "taken_over" in e]
 
 
 @pytest.mark.parametrize(
@@ -220,7 +245,7 @@ def test_a_host_lost_in_the_middle_of_a_deploy(production: list[Host]) -> None:
         assert host.runs_its_record()
 
 
-def test_the_password_is_never_an_argument(staging: Host) -> None:
+def test_the_password_is_never_an_argument(on_v1: Host) -> None:
     """Watch every process of the host while a deploy logs in and pulls."""
     watch = (
         "end=$((SECONDS+90)); while [ $SECONDS -lt $end ] && [ ! -e /tmp/watched ]; do "
@@ -228,10 +253,10 @@ def test_the_password_is_never_an_argument(staging: Host) -> None:
     )
     watcher = subprocess.Popen(["docker", "exec", "hotfix-staging1", "bash", "-c", watch])
     try:
-        assert play("deploy", *STAGING, "-e", "version=v6").code == 0
+        assert play("deploy", *STAGING, "-e", "version=v6", *NO_BASELINE).code == 0
     finally:
-        staging.run("touch", "/tmp/watched")
+        on_v1.run("touch", "/tmp/watched")
         watcher.wait(30)
-    seen = staging.run("cat", "/tmp/argv")
+    seen = on_v1.run("cat", "/tmp/argv")
     assert (ROOT / ".sandbox/registry-password").read_text(encoding="utf-8").strip() not in seen
     assert "docker pull --quiet registry.example.com:5000/notes-backend:v6" in seen

@@ -72,7 +72,73 @@ def test_the_run_ends_with_the_section_that_failed(
     assert check.main() == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "6 passed, 1 failed"
-    assert "three        not run" in lines
+    assert "three                   not run" in lines
+
+
+def said(name: str, words: str, seconds: float = 0.0, code: int = 0) -> object:
+    script = f"import time; time.sleep({seconds}); print({words!r}); raise SystemExit({code})"
+    return check.Check(name, [sys.executable, "-c", script])
+
+
+def test_what_runs_beside_is_counted_and_shown_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sections = {
+        "one": [said("first", "4 passed in 0.10s", 0.6)],
+        "two": [said("second", "8 passed in 0.10s")],
+        "three": [said("third", "16 passed in 0.10s"), said("fourth", "32 passed in 0.10s")],
+    }
+    monkeypatch.setattr(check, "SECTIONS", {name: lambda _slow, steps=steps: steps for name, steps in sections.items()})
+    monkeypatch.setattr(sys, "argv", ["check.py", "one+two", "three"])
+    assert check.main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    # The second was done long before the first, and is shown after it all the same.
+    begun = [line for line in lines if line.startswith("--- ") and ":" not in line]
+    assert begun == ["--- first", "--- second", "--- third", "--- fourth"]
+    assert [line.split("   ")[-1] for line in lines if line.startswith("one ")] == ["beside two"]
+    assert lines[-1] == "60 passed, 0 failed"
+
+
+def test_a_lane_that_fails_lets_the_other_come_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sections = {
+        "one": said("first", "", code=3),
+        "two": said("second", "2 passed in 0.10s", 0.3),
+        "three": said("third", "4 passed in 0.10s"),
+        "four": said("fourth", "8 passed in 0.10s"),
+    }
+    monkeypatch.setattr(check, "SECTIONS", {name: lambda _slow, step=step: [step] for name, step in sections.items()})
+    monkeypatch.setattr(sys, "argv", ["check.py", "one,two+three", "four"])
+    assert check.main() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.endswith(" not run")] == ["two", "four"]
+    assert lines[-1] == "4 passed, 1 failed"
+
+
+def test_an_unknown_section_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["check.py", "lint,snity+unit"])
+    with pytest.raises(SystemExit):
+        check.main()
+    assert "there is no section 'snity', but: lint, " in capsys.readouterr().err
+
+
+def scenario(root: Path, name: str, limit: str) -> None:
+    (root / "molecule" / name / "tests").mkdir(parents=True)
+    (root / "molecule" / name / "molecule.yml").write_text(limit)
+    (root / "molecule" / name / "tests" / f"test_{name}.py").touch()
+
+
+def test_every_scenario_is_in_the_part_of_its_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "ROOT", tmp_path)
+    for name, where in (("adopt", "production"), ("see", "staging"), ("use", "production")):
+        scenario(tmp_path, name, f"        - --limit={where}\n")
+    parts = {"molecule": ["adopt", "see", "use"], "molecule-staging": ["see"], "molecule-production": ["adopt", "use"]}
+    for section, names in parts.items():
+        assert [item.name for item in check.SECTIONS[section](False)] == [f"scenario {name}" for name in names]
+    scenario(tmp_path, "zone", "scenario: {name: zone}\n")
+    with pytest.raises(SystemExit, match="zone is to say"):
+        check.molecule(False)
 
 
 def test_a_scenario_without_tests_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +146,7 @@ def test_a_scenario_without_tests_is_refused(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(SystemExit):
         check.molecule(False)
     (tmp_path / "molecule" / "deploy").mkdir(parents=True)
-    (tmp_path / "molecule" / "deploy" / "molecule.yml").touch()
+    (tmp_path / "molecule" / "deploy" / "molecule.yml").write_text("- --limit=production\n")
     with pytest.raises(SystemExit, match="deploy"):
         check.molecule(False)
     (tmp_path / "molecule" / "deploy" / "tests").mkdir()

@@ -53,7 +53,9 @@ class Playground:
             )
         )
         self.app = folder / "app.yml"
-        self.app.write_text(f"hotfix_app_dir: {folder / 'app'}\n{APP}")
+        self.incidents = folder / "incidents"
+        record = f"hotfix_incident_dir: {self.incidents}\n"
+        self.app.write_text(f"hotfix_app_dir: {folder / 'app'}\n{record}{APP}")
 
     def run(self, playbook: str | Path, *arguments: str) -> tuple[int, str]:
         path = [str(self.folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
@@ -267,3 +269,78 @@ def test_checks_that_cannot_be_made_are_refused_before_anything_is_touched(playg
     assert code != 0
     assert "p1: failed: The Docker Engine on this host does not answer" in shown
     assert list((playground.folder / "app").iterdir()) == []
+
+
+def test_a_rollback_that_fails_is_on_record_without_a_secret(playground: Playground) -> None:
+    secret = "canary-registry-password"
+    given = {
+        "hotfix_registry_password": secret,
+        "hotfix_registry": "registry.example.com",
+        "hotfix_registry_username": "a",
+    }
+    code, shown = playground.run(
+        "playbooks/rollback.yml",
+        "-l",
+        "mixed",
+        "-e",
+        f"@{playground.app}",
+        "-e",
+        json.dumps({"hotfix_environments": ["mixed"], **given, "reason": f"saving fails, see {secret}"}),
+    )
+    assert code != 0
+    (folder,) = [path for path in playground.incidents.iterdir() if path.is_dir()]
+    assert f"incident: {folder.name} (open): " in shown
+    lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    steps = {event["host"]: event["outcome"] for event in lines if event["kind"] == "step" and event["end"]}
+    assert steps == {"a1": "unreachable", "h1": "failed"}
+    titles = [event["data"]["title"] for event in lines if event["kind"] == "opened"]
+    assert titles == ["Rollback on mixed", "saving fails, see ********"]
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert secret not in path.read_text(errors="replace"), path
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"incident": "20260102T030405Z-production-ffff"}, "There is no incident '20260102T030405Z-production-ffff'"),
+        ({"severity": 7}, "Severity '7' is none"),
+        ({"criterion": "slowness"}, "'slowness' is no criterion of an emergency"),
+    ],
+)
+def test_what_is_said_of_an_incident_and_cannot_be_right_is_refused_first(
+    playground: Playground, given: dict[str, Any], message: str
+) -> None:
+    code, shown = playground.run(
+        "playbooks/rollback.yml", "-l", "production", "-e", f"@{playground.app}", "-e", json.dumps(given)
+    )
+    assert code != 0
+    assert message in shown
+    assert "Nothing was touched" in shown
+    assert not playground.incidents.exists()
+
+
+def test_neither_a_plan_nor_a_run_without_a_record_writes_one(playground: Playground) -> None:
+    arguments = ("-l", "production", "-e", f"@{playground.app}")
+    playground.run("playbooks/rollback.yml", *arguments, "--check")
+    assert not playground.incidents.exists()
+    _code, shown = playground.run("playbooks/rollback.yml", *arguments, "-e", '{"hotfix_incident_enabled": false}')
+    assert "incident:" not in shown
+    assert not playground.incidents.exists()
+
+
+def test_the_record_begins_while_the_hosts_script_is_at_work_and_does_not_hold_it_up(playground: Playground) -> None:
+    script = playground.folder / "app" / "switch-back"
+    # It waits for the record, which so cannot be waiting for it.
+    script.write_text(
+        "#!/bin/sh\nn=0; while [ $((n += 1)) -lt 40 ]; do\n"
+        f"  cat {playground.incidents}/*/events.jsonl >{playground.folder}/seen 2>/dev/null && exit 4\n"
+        "  sleep 0.5\ndone\n"
+    )
+    script.chmod(0o755)
+    playground.run("playbooks/rollback.yml", "-l", "production", "-e", f"@{playground.app}")
+    lines = [json.loads(line) for line in (playground.folder / "seen").read_text().splitlines()]
+    assert "opened" in [event["kind"] for event in lines]
+    (folder,) = [path for path in playground.incidents.iterdir() if path.is_dir()]
+    every = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert {event["host"] for event in every if event["kind"] == "step" and event["end"]} == {"p1", "p2"}

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Journal
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import HISTORY_ENTRIES, Account, Journal
 
 
 @pytest.fixture
@@ -83,3 +83,50 @@ def test_lines_are_json_objects(journal, tmp_path) -> None:
     journal.append({"step": "ein Schritt – mit Umlaut ü", "detail": {"a": [1, None]}})
     (line,) = (tmp_path / "journal.jsonl").read_text().splitlines()
     assert json.loads(line)["detail"] == {"a": [1, None]}
+
+
+def test_an_account_has_the_entries_of_its_run_and_of_as_many_hours_before_as_are_wanted(tmp_path, clock) -> None:
+    journal = Journal(tmp_path / "journal.jsonl", clock)
+    for run in ("long ago", "before"):
+        journal.append({"run": run, "step": "switch"})
+        clock.advance(3600)
+    # The host's own script writes for the run before its module begins.
+    journal.append({"run": "ours", "action": "switch_back", "step": "switch"})
+    clock.advance(1)
+    accounts = {hours: Account(tmp_path, "ours", hours, clock) for hours in (0, 1.5, 24)}
+    journal.append({"run": "ours", "step": "verify"})
+    journal.append({"run": "somebody", "step": "settle"})
+    runs = {hours: [e["run"] for e in account.result()["journal"]] for hours, account in accounts.items()}
+    assert runs[0] == ["ours", "ours", "somebody"]
+    assert runs[1.5] == ["before", *runs[0]]
+    assert runs[24] == ["long ago", "before", *runs[0]]
+
+
+def test_an_account_has_the_hosts_clock_and_no_secret(tmp_path, clock) -> None:
+    (tmp_path / ".env").write_text("DB_PASSWORD=canary-of-the-env\n", encoding="utf-8")
+    account = Account(tmp_path, "ours", None, clock)
+    clock.advance(2.5)
+    texts = ["canary-of-the-env", "canary-of-the-options"]
+    Journal(tmp_path / "journal.jsonl", clock).append({"run": "ours", "reason": texts, "more": {"why": texts[1]}})
+    found = account.result(None, "canary-of-the-options")
+    assert "canary" not in json.dumps(found)
+    assert found["clock"] == {"began": "2026-01-02T03:04:05.000Z", "ended": "2026-01-02T03:04:07.500Z"}
+
+
+def test_an_account_of_others_is_bounded_and_one_without_a_journal_empty(tmp_path, clock) -> None:
+    assert Account(tmp_path, "ours", 24, clock).result()["journal"] == []
+    journal = Journal(tmp_path / "journal.jsonl", clock)
+    for number in range(HISTORY_ENTRIES + 5):
+        journal.append({"run": "before", "step": str(number)})
+    clock.advance(1)
+    found = Account(tmp_path, "ours", 24, clock).result()["journal"]
+    assert [found[0]["step"], len(found)] == ["5", HISTORY_ENTRIES]
+
+
+def test_the_newest_entries_begin_with_a_whole_one(journal) -> None:
+    for number in range(50):
+        journal.append({"step": str(number), "filler": "x" * 100})
+    found = journal.newest(1000)
+    assert found == journal.entries()[-len(found) :]
+    assert 1 < len(found) < 10
+    assert journal.damaged == 0

@@ -1,0 +1,221 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection.
+
+"""What the services of an app wrote around one moment: the last lines, and the errors before and after it."""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import logs_check
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.here import here_from, mask_of
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import Here
+
+Result = t.Dict[str, t.Any]
+
+#: Seconds before the moment that are looked at where nobody said.
+BEFORE = 900.0
+#: Lines of a container in which errors are counted, from the end of the window.
+SCANNED = 20000
+_LINE = 4000
+_NEW = 10
+_NEW_LINE = 300
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which part of the logs. Times are in seconds since 1970; *tail* counts the lines that are kept of a container."""
+
+    since: float
+    until: float
+    around: float
+    tail: int = 400
+    max_bytes: int = 64 * 1024
+    max_total: int = 512 * 1024
+    timeout: float = 20.0
+
+
+def wanted_from(params: t.Mapping[str, t.Any], now: t.Optional[float] = None) -> Wanted:
+    """Read the options of the module."""
+    present = time.time() if now is None else now
+    around = _moment(params, "around", present)
+    until = _moment(params, "until", present)
+    since = _moment(params, "since", around - BEFORE)
+    if not since <= around <= until:
+        raise BadInputError(
+            "The times are not in order: since, around, until.", next_step="correct them, or leave them out."
+        )
+    numbers = {name: params[name] for name in ("tail", "max_bytes", "max_total", "timeout")}
+    for name, value in numbers.items():
+        if value <= 0:
+            raise BadInputError(f"{name} is {value}, which is no size.", next_step=f"give a {name} above 0.")
+    return Wanted(since, until, around, **numbers)
+
+
+def _moment(params: t.Mapping[str, t.Any], name: str, default: float) -> float:
+    text = params.get(name)
+    if not text:
+        return default
+    try:
+        found = datetime.fromisoformat(re.sub("[Zz]$", "+00:00", str(text)))
+    except ValueError:
+        raise BadInputError(
+            f"{name} {text!r} is no time.", next_step="give it as in 2026-01-02T03:04:05.678Z."
+        ) from None
+    return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
+
+
+@dataclass
+class _Service:
+    """What was read of one service: lines with their time and container, errors by kind."""
+
+    name: str
+    containers: t.List[Container] = field(default_factory=list)
+    lines: t.List[t.Tuple[str, str, str]] = field(default_factory=list)
+    before: int = 0
+    after: int = 0
+    known: t.Set[str] = field(default_factory=set)
+    new: t.Dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+    problems: t.List[str] = field(default_factory=list)
+
+
+def collect(app: t.Mapping[str, t.Any], wanted: Wanted) -> Result:
+    """Return what the services of *app* wrote, also those of its containers that run no more."""
+    here = here_from({"app_dir": app.get("app_dir"), "project": app.get("project")}, [])
+    if not here.project:
+        raise BadInputError("Nobody said which app of the host.", next_step="set hotfix_app_dir, or hotfix_project.")
+    here.docker.require()
+    chosen = app.get("services") or []
+    containers = [c for c in here.docker.containers(here.project) if not chosen or c.service in chosen]
+    services = {name: _Service(name) for name in [*chosen, *sorted({c.service for c in containers})]}
+    end = time.monotonic() + wanted.timeout
+    reads = here.docker.each(lambda name: _read(name, wanted, end), [c.id for c in containers])
+    for one, read in zip(containers, reads):
+        services[one.service].containers.append(one)
+        _sort(services[one.service], one, read, wanted)
+    mask = mask_of(here, containers)
+    left = wanted.max_total
+    found = []
+    for service in services.values():
+        told = _told(service, mask, min(wanted.max_bytes, left), wanted.tail)
+        left -= told["bytes"]
+        found.append(told)
+    return {
+        "outcome": "seen",
+        "summary": _summary(here, found),
+        "since": _text(wanted.since),
+        "around": _text(wanted.around),
+        "until": _text(wanted.until),
+        "services": found,
+    }
+
+
+def _summary(here: Here, found: t.Sequence[Result]) -> str:
+    lines = sum(one["lines"] for one in found)
+    before, after = (sum(one[key] for one in found) for key in ("errors_before", "errors_after"))
+    return (
+        f"Read {lines} lines of {len(found)} services of {here.project}; "
+        f"{before} errors before the moment, {after} after it."
+    )
+
+
+class _Read(t.NamedTuple):
+    lines: t.List[str]
+    problem: str = ""
+    cut: bool = False
+
+
+def _read(container: str, wanted: Wanted, end: float) -> _Read:
+    """Read the end of the window; an engine that is slow or a driver that keeps nothing is a problem to be told."""
+    window = ("--since", f"{wanted.since:.6f}", "--until", f"{wanted.until:.6f}")
+    for tail in (SCANNED, wanted.tail):
+        left = end - time.monotonic()
+        if left <= 0:
+            return _Read([], "its log could not be read in time")
+        ran = logs_check.read_log(container, (*window, "--tail", str(tail)), left)
+        if ran.late:
+            return _Read([], "its log could not be read in time")
+        if ran.code != 0:
+            return _Read([], f"its log could not be read: {logs_check.last_line(ran.stderr)}")
+        if not ran.cut or tail == wanted.tail:
+            break
+    lines = [line for line in logs_check.lines(ran) if line]
+    return _Read(lines, "", ran.cut or len(lines) >= tail)
+
+
+def _sort(service: _Service, container: Container, read: _Read, wanted: Wanted) -> None:
+    if read.problem:
+        service.problems.append(f"{container.name}: {read.problem}")
+    service.cut = service.cut or read.cut
+    border = _text(wanted.around)[:-1]
+    errors = re.compile(logs_check.PATTERN, re.IGNORECASE)
+    seen = []
+    for line in read.lines:
+        match = logs_check.STAMPED.match(line)
+        if match is not None:
+            seen.append((match.group(1), match.group(2)))
+    # Both streams in one order; the one that is told first counts as the first of its kind.
+    seen.sort(key=lambda pair: pair[0])
+    for at, text in seen:
+        service.lines.append((at, container.name, text))
+        if not errors.search(text[:_LINE]):
+            continue
+        kind = logs_check.signature(text[:_LINE])
+        if at < border:
+            service.before += 1
+            service.known.add(kind)
+        else:
+            service.after += 1
+            service.new.setdefault(kind, text)
+
+
+def _told(service: _Service, mask: Mask, room: int, tail: int) -> Result:
+    """Return a service as the result shows it: its last lines, masked, in no more bytes than there is room for."""
+    kept: t.List[str] = []
+    size = 0
+    by_container: t.Dict[str, int] = {}
+    cut = service.cut
+    for at, name, text in sorted(service.lines, key=lambda line: line[0], reverse=True):
+        by_container[name] = by_container.get(name, 0) + 1
+        if by_container[name] > tail:
+            cut = True
+            continue
+        line = f"{at}Z {name} | {mask.text(text)[:_LINE]}\n"
+        length = len(line.encode("utf-8", "replace"))
+        if size + length > room:
+            cut = True
+            break
+        kept.append(line)
+        size += length
+    new = [mask.text(text)[:_NEW_LINE] for kind, text in service.new.items() if kind not in service.known]
+    return {
+        "service": service.name,
+        "containers": [
+            {"name": c.name, "status": c.status, "slot": c.slot, "release": c.release, "restarts": c.restarts}
+            for c in service.containers
+        ],
+        "text": "".join(reversed(kept)),
+        "lines": len(kept),
+        "bytes": size,
+        "cut": cut,
+        "errors_before": service.before,
+        "errors_after": service.after,
+        "new": new[:_NEW],
+        "problems": [mask.text(text) for text in service.problems]
+        or ([] if service.containers else ["it has no container"]),
+    }
+
+
+def _text(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
