@@ -807,7 +807,10 @@ class _Outcome:
         action, said = self._ending.action, self._ending.outcome
         if action == FLAG:
             return said == "done" and self._asked().get("state") == "disabled"
-        return (said == "done" and action in (ROLLBACK, DEPLOY)) or (said == "reverted" and action == DEPLOY)
+        if action == DEPLOY and said == "done":
+            # That it runs is not that it helps: somebody must have looked. A bad look would have made the run fail.
+            return any("verdict" in one for results in self._ending.results.values() for one in results)
+        return said == ("reverted" if action == DEPLOY else "done") and action in (ROLLBACK, DEPLOY)
 
     def _state(self, folder: store.Folder, state: str, text: str, proof: list[str]) -> str:
         data = {"state": state, "how": "proven", "proof": proof}

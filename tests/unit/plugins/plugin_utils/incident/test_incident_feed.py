@@ -386,12 +386,44 @@ def test_what_proves_that_users_are_back(
     assert all(set(one["data"]["proof"]) <= known and one["data"]["proof"] for one in found)
 
 
-def test_a_deploy_in_an_open_incident_is_a_hotfix(folder: Path) -> None:
+LOOK = {"verdict": "passed", "counts": {"passed": 1}, "results": [{"name": "home", "status": "passed"}]}
+
+
+@pytest.mark.parametrize(("looked", "said"), [([LOOK], "(open, mitigated)"), ([], "(open)")])
+def test_a_deploy_in_an_open_incident_is_a_hotfix_once_somebody_looked(
+    folder: Path, looked: list[dict[str, Any]], said: str
+) -> None:
     Run(folder).task(result={"failed": True, "outcome": "failed", "msg": "no"})
     fix = Run(folder)
     fix.task(module="release", state="prepared", version="v3")
-    lines = fix.outcome("deploy")
-    assert "(open, mitigated)" in lines[0]
+    lines = fix.outcome("deploy", results={"p1": [DONE, *looked]})
+    assert said in lines[0]
+
+
+def test_a_second_rollback_moves_the_time_at_which_users_were_back(folder: Path) -> None:
+    for _time in "12":
+        run = Run(folder)
+        run.task()
+        run.outcome()
+    assert [one["data"]["state"] for one in run.of_kind("state")] == ["mitigated", "mitigated"]
+    fix = Run(folder)
+    fix.task(module="release", state="prepared", version="v3")
+    fix.outcome("deploy", results={"p1": [DONE, LOOK]})
+    # The proper fix, hours later, hit nobody: users were back before.
+    assert len(run.of_kind("state")) == 2
+
+
+def test_what_is_said_with_a_run_that_joins_is_kept(folder: Path) -> None:
+    first = Run(folder)
+    first.task()
+    first.outcome()
+    second = Run(folder, title=f"Saving is lost, {SECRET}", severity=1, criterion="data_loss")
+    second.task()
+    second.outcome()
+    (said,) = second.of_kind("fields")
+    assert said["data"]["fields"]["severity"] == 1
+    assert said["data"]["fields"]["criterion"] == "data_loss"
+    assert SECRET not in (second.incident.path / "events.jsonl").read_text()
 
 
 def test_a_mistyped_change_leaves_no_open_incident(folder: Path) -> None:
