@@ -24,6 +24,22 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import H
 if t.TYPE_CHECKING:
     from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
 
+#: What the run takes from the variables of the play, rendered only after the inputs were found to be plain.
+_RUN_VARIABLES = (
+    "hotfix_reason",
+    "hotfix_takeover",
+    "hotfix_operator",
+    "hotfix_environments",
+    "hotfix_limit_required",
+    "hotfix_incident",
+    "hotfix_incident_title",
+    "hotfix_incident_severity",
+    "hotfix_incident_criterion",
+    "hotfix_incident_summary",
+    "hotfix_incident_dir",
+    "hotfix_incident_enabled",
+    "hotfix_incident_roles",
+)
 #: What an operator types on the command line. It is data: a template in one of these is refused, not rendered.
 OPERATOR_INPUTS = (
     "version",
@@ -54,24 +70,11 @@ OPERATOR_INPUTS = (
     "feature_flag_enabled",
     "feature_flag_restart_stale",
     "rollback_release",
-    "hotfix_reason",
-    "hotfix_takeover",
-    "hotfix_operator",
-    "hotfix_environments",
-    "hotfix_limit_required",
     "incident",
     "title",
     "severity",
     "criterion",
     "summary",
-    "hotfix_incident",
-    "hotfix_incident_title",
-    "hotfix_incident_severity",
-    "hotfix_incident_criterion",
-    "hotfix_incident_summary",
-    "hotfix_incident_dir",
-    "hotfix_incident_enabled",
-    "hotfix_incident_roles",
     "state",
     "at",
     "started_at",
@@ -112,22 +115,7 @@ OPERATOR_INPUTS = (
     "incident_list",
     "incident_collect",
     "incident_collect_hours",
-)
-#: What the run takes from the variables of the play, rendered only after the inputs were found to be plain.
-_RUN_VARIABLES = (
-    "hotfix_reason",
-    "hotfix_takeover",
-    "hotfix_operator",
-    "hotfix_environments",
-    "hotfix_limit_required",
-    "hotfix_incident",
-    "hotfix_incident_title",
-    "hotfix_incident_severity",
-    "hotfix_incident_criterion",
-    "hotfix_incident_summary",
-    "hotfix_incident_dir",
-    "hotfix_incident_enabled",
-    "hotfix_incident_roles",
+    *_RUN_VARIABLES,
 )
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 _GOOD = ("done", "unchanged", "planned", "seen")

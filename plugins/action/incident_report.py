@@ -199,7 +199,7 @@ class Report:
                 # The record is whole; what is made of it can be made at any time.
                 notes.append(f"The report could not be written: {exc}")
         document = document or report.build(folder, zone=self._options.get("zone"))
-        reports = {"report": _shown(paths["html"])} if "html" in paths else {}
+        reports = {"report": feed.shown(paths["html"])} if "html" in paths else {}
         added = [f"would be: {one}" for one in plan.words] if check else plan.words
         lines = [*self._screen.lines(document, reports, added), *notes]
         return {
@@ -215,14 +215,14 @@ class Report:
 
     def _none_open(self) -> dict[str, t.Any]:
         rows = self._rows()[:3]
-        said = f"No incident of {self._environment} is open in {_shown(str(self._desk.store.path))}."
+        said = f"No incident of {self._environment} is open in {feed.shown(str(self._desk.store.path))}."
         lines = [said, *(["The newest ones:", *self._screen.listed(rows)] if rows else [])]
         lines.append(f"Next: {self._desk.command} -e state=opened -e \"title='…'\", or -e list=true for all of them.")
         return {"changed": False, "outcome": "nothing_to_do", "due": [], "added": [], "msg": "\n".join(lines)}
 
     def _listed(self) -> dict[str, t.Any]:
         rows = self._rows()
-        lines = self._screen.listed(rows) or [f"There is no incident in {_shown(str(self._desk.store.path))}."]
+        lines = self._screen.listed(rows) or [f"There is no incident in {feed.shown(str(self._desk.store.path))}."]
         return {"changed": False, "outcome": "seen", "msg": "\n".join(lines)}
 
     def _rows(self) -> list[tuple[str, str, str | None, str]]:
@@ -317,9 +317,3 @@ def _diff(plan: operate.Plan, folder: Folder | None) -> dict[str, str]:
     name = str(folder.log) if folder else "events.jsonl"
     lines = "".join(events.canonical(one).decode("ascii") + "\n" for one in plan.every)
     return {"before": "", "after": lines, "before_header": name, "after_header": f"{name}, lines that are added"}
-
-
-def _shown(path: str) -> str:
-    """Return a path as it is shortest to type from here."""
-    relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative

@@ -647,11 +647,14 @@ class _Outcome:
         steps = [one["id"] for one in known if one["kind"] == "step" and one["run"] == self._id and one["end"]]
         return [end["id"], *steps[-len(self._ending.hosts) :], *looks]
 
+    def _opening(self, known: t.Sequence[Event]) -> Event | None:
+        """Return the event by which this run opened the incident, if it did."""
+        return next((one for one in known if one["kind"] == "opened" and one["run"] == self._id), None)
+
     def _said(self, known: t.Sequence[Event]) -> list[Event]:
         """Return what was said of the incident with this run, which joined it."""
         said = {name: self._about.get(name) for name in _SAID if self._about.get(name)}
-        opened = any(one["kind"] == "opened" and one["run"] == self._id for one in known)
-        if opened or not said or self._ending.action not in _MUTATING:
+        if self._opening(known) or not said or self._ending.action not in _MUTATING:
             return []
         who = str(self._run.get("operator") or "unknown")
         text = f"{', '.join(said).capitalize()} of the incident given."
@@ -761,7 +764,7 @@ class _Outcome:
         ending, state = self._ending, folder.state()
         if ending.action not in _MUTATING or not state.is_open():
             return state.rank >= events.STATES.index("closed")
-        opening = next((one for one in known if one["kind"] == "opened" and one["run"] == self._id), None)
+        opening = self._opening(known)
         if opening is not None and self._is_change():
             self._close(folder, opening, proof)
             return True
@@ -830,7 +833,7 @@ class _Outcome:
     def _told(self, folder: store.Folder, change: bool) -> list[str]:
         state = folder.state()
         report, trouble = _render(folder, self._context.zone)
-        where = _shown(report or folder.path)
+        where = shown(report or folder.path)
         words = "change, closed" if change else f"open, {state.state}" if state.is_open() else state.state
         lines = [f"incident: {folder.id} ({words.replace('open, opened', 'open')}): {where}"]
         if trouble:
@@ -871,7 +874,7 @@ def _criterion_of(folder: store.Folder) -> bool:
     return False
 
 
-def _shown(path: t.Any) -> str:
+def shown(path: t.Any) -> str:
     """Return a path as it is shortest to type from here."""
     try:
         relative = os.path.relpath(path)
