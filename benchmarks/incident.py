@@ -33,7 +33,7 @@ BEGIN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _PIECE = 5000
 
 PROGRAM = """
-import json, resource, sys, time
+import json, re, sys, time
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import events, render, report, store
 folder = store.Folder(sys.argv[2])
 began = time.monotonic()
@@ -44,7 +44,9 @@ elif sys.argv[1] == "build":
 else:
     render.render(folder)
 seconds = time.monotonic() - began
-print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+# Not getrusage: its peak counts that of the process which started this one.
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read()).group(1))
+print(json.dumps([seconds, peak / 1024]))
 """
 
 

@@ -310,10 +310,11 @@ def large(path: Path, count: int) -> Folder:
 
 
 MEASURED = """
-import json, resource, sys
+import json, re, sys
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import report, store
 found = report.build(store.Folder(sys.argv[1]))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+# Not getrusage: its peak counts that of the process which started this one.
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read()).group(1)) // 1024
 print(json.dumps({"rows": len(found["timeline"]), "events": found["record_health"]["events"], "megabytes": peak}))
 """
 
