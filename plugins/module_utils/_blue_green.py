@@ -91,6 +91,10 @@ class BlueGreen:
         switched = [c for c in containers if c.service in host.app.services and c.slot != live]
         # What an earlier try of the same release left is gone on with; Compose would rename what is of another one.
         foreign = [c for c in switched if c.slot == slot and (c.release != release.id or not c.running)]
+        if not release.live_number:
+            # A run that was killed may have left users' connections there: they are told to go. A way back does not
+            # wait for what may hang.
+            host.docker.stop([c.id for c in foreign if c.running], timeout=host.app.stop_timeout)
         host.docker.remove([c.id for c in foreign])
         host.docker.stop([c.id for c in switched if c.slot != slot and c.running], timeout=host.app.stop_timeout)
 

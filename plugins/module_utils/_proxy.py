@@ -142,15 +142,18 @@ def problems(host: Host) -> t.List[str]:
 
 
 def prepare(session: Session, slot: str, other: t.Optional[str]) -> None:
-    """Write the folders of the slot that is to become live, and of the *other* one, for the way back.
+    """Write the folders of the slot that is to become live, and of those that it may be left for.
 
-    Assets that one of them does not have are asked of the other. Nothing that users see is changed.
+    Assets that it does not have are asked of the *other* one, which users leave. Whichever comes next asks those of
+    *slot*: that is what users leave then. Nothing that users see is changed.
     """
-    record = _require_managed(session.host)
+    host = session.host
+    record = _require_managed(host)
     with session.step("prepare_proxy", slot=slot, other=other):
-        write_slot(session.host, record, slot, other)
-        if other is not None and other != slot:
-            write_slot(session.host, record, other, slot)
+        write_slot(host, record, slot, other)
+        for one in SLOTS:
+            if one != slot and (one == other or (folder(host) / one).is_dir()):
+                write_slot(host, record, one, slot)
 
 
 def write_slot(host: Host, record: Managed, slot: str, other: t.Optional[str]) -> None:

@@ -160,6 +160,54 @@ def test_a_turn_that_is_finished_by_another_run_keeps_the_assets_of_what_was_lef
             assert " backend;" in served
 
 
+def test_every_slot_that_is_returned_to_asks_the_one_that_is_left_for_its_assets(stage: Stage) -> None:
+    """A run that was killed may have left users in a third slot, which is not the one that is gone back to."""
+    assets = _nginx_files.Assets("/assets/", "backend", 8081)
+    managed = _proxy.Managed("nginx.conf", (("backend", 8081),), (), assets)
+    _files.write_json(_proxy.record_file(stage.host), managed.as_json())
+    _proxy.write_slot(stage.host, managed, "own", "blue")
+    _proxy.write_slot(stage.host, managed, "blue", "own")
+    _files.replace_symlink(_proxy.folder(stage.host) / "live", "blue")
+    with opened(stage.host, Run("r1", "ann", "", False), "deploy", resumes=False) as session, session.step("switch"):
+        BlueGreen().start(session, stage.release)
+        BlueGreen().switch(session, stage.release, stage.containers())
+    assert stage.host.live_slot() == "green"
+    asked = {
+        slot: (_proxy.folder(stage.host) / slot / _nginx_files.ASSETS).read_text(encoding="utf-8")
+        for slot in ("own", "blue", "green")
+    }
+    assert " backend-green;" in asked["own"]
+    assert " backend-green;" in asked["blue"]
+    assert " backend-blue;" in asked["green"]
+
+
+@pytest.mark.parametrize(("number", "stopped"), [(0, True), (1, False)])
+def test_what_runs_where_a_new_release_is_to_start_may_tell_its_clients_to_go(
+    stage: Stage, number: int, stopped: bool
+) -> None:
+    labels = {
+        "pangeafate.hotfix.app": "app",
+        "pangeafate.hotfix.service": "backend",
+        "pangeafate.hotfix.slot": "blue",
+        "pangeafate.hotfix.release": "20260101T000000Z-v9",
+    }
+    left = stage.runner.add("backend-blue", image="sha256:v9", labels=labels)
+    said: t.List[str] = []
+
+    def told(words: t.Sequence[str]) -> t.Tuple[int, str, str]:
+        if left["Id"] in words:
+            said.append(words[0])
+        if words[0] == "rm":
+            stage.runner.containers.remove(left)
+        return 0, "", ""
+
+    stage.runner.answers[("stop",)] = stage.runner.answers[("rm",)] = told
+    stage.release.live_number = number
+    with opened(stage.host, Run("r1", "ann", "", False), "deploy", resumes=False) as session:
+        BlueGreen().start(session, stage.release)
+    assert said == (["stop", "rm"] if stopped else ["rm"])
+
+
 INCIDENT = {
     "name": "saving",
     "type": "http",
