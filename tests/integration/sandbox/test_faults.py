@@ -151,8 +151,10 @@ def test_the_module_is_killed_in_a_deploy(step: str, phase: str, host: Host) -> 
             assert (host.current()["version"], host.current()["state"]) == (NEXT, "live")
         else:
             # Confirmed is confirmed, though the answer was lost; from anywhere else it goes back. Killed before the
-            # release was told to the controller, there is nothing to take back; the lease is kept for the operator.
-            assert_settled(host, NEXT if step == "confirm" else "v1", lease=step in ("pull", "prepare"))
+            # release was told to the controller, or once it was confirmed, there is nothing to take back, and nobody
+            # comes to give the lease back: it is kept for the operator.
+            kept = step in ("pull", "prepare", "confirm")
+            assert_settled(host, NEXT if step == "confirm" else "v1", lease=kept)
         done(play("deploy", *STAGING, "-e", f"version={NEXT}", *NO_BASELINE))
         assert_settled(host, NEXT)
         done(play("rollback", *STAGING))
