@@ -179,7 +179,7 @@ def wait_for_ssh(item: Host) -> None:
 
     wait_for(mended, 15, f"{item.name}: no SSH host key")
     # Taken from inside, where nobody can be in the middle.
-    remember_host_key(item, public_key)
+    remember_host_key(item.address, public_key)
     wait_for(lambda: ssh_ok(item, "true"), 15, f"{item.name}: no SSH login")
 
 

@@ -23,9 +23,10 @@ _LEFT_OUT = (
     "/usr/share/i18n/*",
 )
 
+# Host keys that came with the image would be the same on every host.
+_NO_HOST_KEYS = 'rm -f "$1"/etc/ssh/ssh_host_*'
 _OPERATOR = (
-    # Host keys that came with the image would be the same on every host.
-    'rm -f "$1"/etc/ssh/ssh_host_*',
+    _NO_HOST_KEYS,
     f'chroot "$1" useradd --create-home --uid 1000 --shell /bin/bash --groups docker,sudo --password "*" {SSH_USER}',
 )
 
@@ -89,6 +90,16 @@ RECIPES = {
             "trixie",
             ("docker-registry", "apache2-utils", "openssl", "ca-certificates", "procps", "tini"),
             changes=_INIT,
+        ),
+        Recipe(
+            "origin",
+            "trixie",
+            ("git", "openssh-server", "ca-certificates", "procps", "tini"),
+            (
+                _NO_HOST_KEYS,
+                'chroot "$1" useradd --create-home --uid 1000 --shell /bin/sh --password "*" git',
+            ),
+            _INIT,
         ),
         Recipe(
             "unleash",

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.cli import run
-from sandbox.config import APP_NAME, HOSTS, REGISTRY_ADDRESS, REGISTRY_NAME, SSH_PORT, SSH_USER, STATE, Host
+from sandbox.config import APP_NAME, HOSTS, REGISTRY_ADDRESS, REGISTRY_NAME, SSH_PORT, SSH_USER, STATE
 
 _WEEK = 7 * 24 * 3600
 
@@ -105,10 +105,10 @@ def _write_ssh_config() -> None:
         write_private(path, content)
 
 
-def remember_host_key(host: Host, public_key: str) -> None:
-    """Put a host's own key into known_hosts, in place of an older one."""
+def remember_host_key(address: str, public_key: str) -> None:
+    """Put the own key of the host at an address into known_hosts, in place of an older one."""
     kind, key = public_key.split()[:2]
-    name = f"[{host.address}]:{SSH_PORT}"
+    name = f"[{address}]:{SSH_PORT}"
     path = STATE / "ssh" / "known_hosts"
     with locked("known_hosts.lock"):
         old = path.read_text() if path.exists() else ""

@@ -41,21 +41,21 @@ class Image:
     labels: tuple[tuple[str, str], ...]
     arguments: tuple[tuple[str, str], ...] = ()
 
-    def content_hash(self, context: list[File], base: str) -> str:
+    def content_hash(self, sources: list[File], base: str) -> str:
         """Change with everything that goes into the image, and with nothing else."""
-        own = [item for item in context if item.path.startswith(_COPIED[self.target])]
+        own = [item for item in sources if item.path.startswith(_COPIED[self.target])]
         return hashlib.sha256(repr((own, self, base)).encode()).hexdigest()[:24]
 
 
 def build_all(base_tag: str) -> list[str]:
     """Make every image of the app that is not there yet, and return the tags of all, backing services last."""
     images = all_images()
-    context = _context()
+    sources = context()
     found = inspect("image", base_tag, *(image.tag for image in images))
     if base_tag not in found:
         raise SandboxError(f"the base image {base_tag} is not there")
     base_id = str(found[base_tag]["Id"])
-    hashes = {image.tag: image.content_hash(context, base_id) for image in images}
+    hashes = {image.tag: image.content_hash(sources, base_id) for image in images}
 
     def is_there(image: Image) -> bool:
         labels = found.get(image.tag, {}).get("Config", {}).get("Labels") or {}
@@ -64,7 +64,7 @@ def build_all(base_tag: str) -> list[str]:
     missing = [image for image in images if not is_there(image)]
     if missing:
         say(f"building {len(missing)} images of the app")
-        archive = tar_of(context)
+        archive = tar_of(sources)
         # The first one makes the layers that the others share.
         _build(missing[0], archive, base_tag, hashes[missing[0].tag])
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -107,7 +107,7 @@ def _versions() -> dict[str, Any]:
     return versions
 
 
-def _context() -> list[File]:
+def context() -> list[File]:
     """Collect what the Dockerfile copies, with modes of our own: a checkout's depend on its owner's umask."""
     files = [File("Dockerfile", (HERE / "Dockerfile").read_bytes())]
     files += [File(f"bin/{path.name}", path.read_bytes(), 0o755) for path in sorted((HERE / "bin").iterdir())]
