@@ -33,6 +33,8 @@ SANITY_TEST = re.compile(r'^Running sanity test "')
 OLDEST = "3.11"
 # The parts of the sandbox: what works on one of them goes on beside what works on the other.
 STAGING, PRODUCTION = "staging", "production"
+#: What a scenario may be limited to, and the part that it is of.
+LIMITS = {STAGING: STAGING, PRODUCTION: PRODUCTION, "prod1": PRODUCTION}
 
 T = TypeVar("T")
 
@@ -220,9 +222,9 @@ def molecule(_slow: bool, part: str | None = None) -> list[Check]:
 def hosts_of(scenario: str) -> str:
     """The part of the sandbox that a scenario works on."""
     limit = re.search(r"--limit=(\S+)", (ROOT / f"molecule/{scenario}/molecule.yml").read_text(encoding="utf-8"))
-    if limit is None or limit[1] not in (STAGING, PRODUCTION):
-        raise SystemExit(f"scenario {scenario} is to say --limit={STAGING} or --limit={PRODUCTION}")
-    return limit[1]
+    if limit is None or limit[1] not in LIMITS:
+        raise SystemExit(f"scenario {scenario} is to say {' or '.join(f'--limit={name}' for name in LIMITS)}")
+    return LIMITS[limit[1]]
 
 
 SECTIONS: dict[str, Callable[[bool], list[Check]]] = {
