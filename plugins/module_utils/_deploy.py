@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
     _compose,
+    _emergency,
     _headroom,
     _images,
     _names,
@@ -22,6 +23,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
     _timers,
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._adopt import adopt, write_snapshot
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._built import Built, version_of
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import stamp
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import backups, guard, verdict
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import (
@@ -29,7 +31,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import (
     CommandError,
     HotfixError,
 )
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import observe
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import observe, way_back
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import OWN, Image, Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._switch import (
@@ -51,13 +53,22 @@ class Reasons(t.NamedTuple):
     migration: t.Optional[str] = None
 
 
-def prepare(session: Session, *, version: str, min_free_mb: int, reasons: Reasons) -> t.Tuple[Release, t.Optional[str]]:
+def prepare(
+    session: Session,
+    *,
+    version: str,
+    min_free_mb: int,
+    reasons: Reasons,
+    built: t.Optional[t.Mapping[str, Built]] = None,
+) -> t.Tuple[Release, t.Optional[str]]:
     """Have everything on the host that *version* needs.
+
+    With *built* the services named there run exactly that, and all others what they run now.
 
     Return the release; and if it is current already, what was proven of that.
     """
     host = session.host
-    _names.version(version)
+    version = _names.version(version_of(built) if built else version)
     if host.app.checks:
         _smoke.parse(list(host.app.checks), secrets=host.app.check_secrets)
     model = _compose.read(host.docker, host.app)
@@ -69,7 +80,7 @@ def prepare(session: Session, *, version: str, min_free_mb: int, reasons: Reason
         for text in _headroom.require(host):
             session.note(text)
     with session.step("pull", mutates=False, version=version):
-        images, notes = _images.obtain(host, version)
+        version, images, notes, _certain = _emergency.obtain(host, version, built or {})
     for text in notes:
         session.note(text)
     guard.require(host, images, skip_reason=reasons.backup_skip, migration_reason=reasons.migration)
@@ -110,8 +121,8 @@ def _settle(session: Session) -> None:
         session.note(f"The link to the current release was lost; it leads to {repaired.id} again.")
     seen = observe(host)
     unfinished = seen.unfinished or {}
-    target = host.releases.find(unfinished.get("release"))
-    if unfinished.get("action") not in ("rollback", "revert", "switch_back") or target is None or seen.current is None:
+    target = way_back(host, seen)
+    if target is None or seen.current is None:
         return
     with session.step("settle", release=target.id):
         if target.id != seen.current.id:

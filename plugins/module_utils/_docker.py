@@ -264,6 +264,16 @@ class Docker:
             raw["Id"], tuple(raw.get("RepoDigests") or ()), config.get("Labels") or {}, tuple(config.get("Env") or ())
         )
 
+    def layers(self) -> t.List[t.List[str]]:
+        """Return the layers of every image on this host, bottom first, each by what it holds."""
+        ids = sorted(set(self.run("image", "ls", "--all", "--quiet", "--no-trunc").split()))
+        if not ids:
+            return []
+        words = ("image", "inspect", "--format", "{{json .RootFS.Layers}}", *ids)
+        # It fails where an image was removed meanwhile, and tells of all others.
+        _code, stdout, _stderr = self._call(words, timeout=60.0)
+        return [json.loads(line) or [] for line in stdout.splitlines() if line.startswith(("[", "null"))]
+
     def logs(self, container: Container, lines: int = 15) -> str:
         """Return the last lines that a container wrote: what went to stdout, then what went to stderr."""
         _code, stdout, stderr = self._call(("logs", "--tail", str(lines), container.id), timeout=20.0)
@@ -339,6 +349,22 @@ class Docker:
         if isinstance(raw, list):
             return None, "an image for several platforms: its digest is known once it is pulled"
         return f"{reference.rpartition(':')[0]}@{raw['Descriptor']['digest']}", None
+
+    def registry_labels(self, reference: str) -> t.Tuple[t.Optional[t.Dict[str, str]], t.Optional[str]]:
+        """Ask the registry for the labels of *reference* without pulling: ``(labels, None)`` or ``(None, why)``."""
+        # Unlike the engine it does not look into the engine's folder for the registry's own authority.
+        authority = os.path.join("/etc/docker/certs.d", reference.partition("/")[0], "ca.crt")
+        env = {"SSL_CERT_FILE": authority} if os.path.isfile(authority) else None
+        words = ("buildx", "imagetools", "inspect", "--format", "{{json .Image}}", reference)
+        try:
+            raw = json.loads(self.run(*words, timeout=30.0, env=env))
+        except (CommandError, ValueError) as exc:
+            return None, str(exc)
+        # Of an image for several platforms there is one configuration for each; the labels are the same.
+        found = raw if isinstance(raw, dict) and "config" in raw else next(iter((raw or {}).values()), None)
+        if not isinstance(found, dict):
+            return None, "the registry tells no configuration of it"
+        return dict((found.get("config") or {}).get("Labels") or {}), None
 
     # -- changing -----------------------------------------------------------------------------------------
 

@@ -110,6 +110,14 @@ def observe(host: Host) -> Observation:
     )
 
 
+def way_back(host: Host, seen: Observation) -> t.Optional[Release]:
+    """Return the release that a rollback was on its way to when its run was killed."""
+    unfinished = seen.unfinished or {}
+    if unfinished.get("action") not in ("rollback", "revert", "switch_back") or seen.current is None:
+        return None
+    return host.releases.find(unfinished.get("release"))
+
+
 def of_release(release: Release, containers: t.Sequence[Container]) -> t.List[Container]:
     """Return the containers of the switched services in the slot of *release*."""
     return [c for c in containers if c.slot == release.slot and c.service in release.images]

@@ -27,6 +27,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._switch import c
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._verify import model_of, verify
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils._built import Built
     from ansible_collections.pangeafate.hotfix.plugins.module_utils._deploy import Reasons
 
 # Every file that a module imports is compiled on the host, each time. A rollback is not to wait for what it does not
@@ -72,7 +73,8 @@ class Wanted(t.NamedTuple):
     """What the operator asked for.
 
     ``backup_skip_reason``, ``migration_reason`` and ``schema_ignored_reason`` say why a guard is passed. ``restore`` is
-    the time, as the rollback's refusal names it, since when everything in the database may be lost.
+    the time, as the rollback's refusal names it, since when everything in the database may be lost. ``images`` are
+    those of an emergency build, by service.
     """
 
     state: str
@@ -84,6 +86,16 @@ class Wanted(t.NamedTuple):
     migration_reason: t.Optional[str] = None
     restore: t.Optional[str] = None
     schema_ignored_reason: t.Optional[str] = None
+    images: t.Optional[t.Mapping[str, t.Any]] = None
+
+    @property
+    def built(self) -> t.Dict[str, Built]:
+        """The images that a build made, checked."""
+        if not self.images:
+            return {}
+        from ansible_collections.pangeafate.hotfix.plugins.module_utils import _built
+
+        return _built.parse(self.images)
 
     @property
     def reasons(self) -> Reasons:
@@ -94,7 +106,7 @@ class Wanted(t.NamedTuple):
 
 
 @contextlib.contextmanager
-def _told(host: Host) -> t.Iterator[None]:
+def readable_errors(host: Host) -> t.Iterator[None]:
     """Let only errors out that an operator can read, without a secret in them."""
     try:
         yield
@@ -132,14 +144,14 @@ def check(host: Host, wanted: Wanted) -> Result:
     """Return the plan; nothing is changed."""
     from ansible_collections.pangeafate.hotfix.plugins.module_utils import _plan
 
-    with _told(host):
+    with readable_errors(host):
         _require(wanted)
         if wanted.state == ADOPTED:
             plan = _plan.of_adopt(host)
         elif wanted.state == ROLLED_BACK:
             plan = _plan.of_rollback(host, wanted.release)
         elif wanted.state == PREPARED:
-            plan = _plan.of_deploy(host, wanted.version or "", wanted.reasons)
+            plan = _plan.of_deploy(host, wanted.version or "", wanted.reasons, wanted.built)
         else:
             raise BadInputError(
                 f"state={wanted.state} cannot be planned: it goes on from a release that was really prepared.",
@@ -160,7 +172,7 @@ def check(host: Host, wanted: Wanted) -> Result:
 
 def perform(host: Host, run: Run, wanted: Wanted) -> Result:
     """Bring the host to the state asked for, and return what was done."""
-    with _told(host):
+    with readable_errors(host):
         _require(wanted)
         with opened(host, run, _ACTIONS[wanted.state], resumes=_resumes(host, run, wanted)) as session:
             try:
@@ -188,8 +200,10 @@ def _resumes(host: Host, run: Run, wanted: Wanted) -> bool:
 
 
 def _require(wanted: Wanted) -> None:
-    if wanted.state == PREPARED and not wanted.version:
+    if wanted.state == PREPARED and not wanted.version and not wanted.images:
         raise BadInputError("No version is given.", next_step="name it: -e version=…")
+    if wanted.images:
+        _require_one_version(wanted)
     if wanted.state in (MIGRATED, STARTED, LIVE, UNCONFIRMED) and not wanted.release:
         raise BadInputError(
             f"state={wanted.state} needs a release.", next_step="give the ID that state=prepared returned."
@@ -198,6 +212,21 @@ def _require(wanted: Wanted) -> None:
         _names.version(wanted.version)
     if wanted.release:
         _names.release_id(wanted.release)
+
+
+def _require_one_version(wanted: Wanted) -> None:
+    """Raise unless the version, where one is given beside images, is theirs."""
+    from ansible_collections.pangeafate.hotfix.plugins.module_utils import _built
+
+    version = _built.version_of(wanted.built)
+    if wanted.state != PREPARED:
+        raise BadInputError(
+            f"state={wanted.state} takes no images.", next_step="give them with state=prepared, and nowhere else."
+        )
+    if wanted.version not in (None, "", version, _built.EMERGENCY):
+        raise BadInputError(
+            f"The images are of version {version}, not of {wanted.version}.", next_step="leave the version out."
+        )
 
 
 def _what_is_left(session: Session, said: str) -> str:
@@ -255,10 +284,15 @@ def _prepared(session: Session, wanted: Wanted) -> Result:
     from ansible_collections.pangeafate.hotfix.plugins.module_utils import _deploy
 
     release, proven = _deploy.prepare(
-        session, version=wanted.version or "", min_free_mb=wanted.min_free_mb, reasons=wanted.reasons
+        session,
+        version=wanted.version or "",
+        min_free_mb=wanted.min_free_mb,
+        reasons=wanted.reasons,
+        built=wanted.built,
     )
     if proven is not None:
-        return _done(release, False, f"Version {wanted.version} is current already ({release.id}): {proven}.")
+        named = release.version if wanted.images or wanted.version == "emergency" else wanted.version
+        return _done(release, False, f"Version {named} is current already ({release.id}): {proven}.")
     return _done(release, True, f"Release {release.id} is prepared; users have seen nothing yet.")
 
 
@@ -372,9 +406,14 @@ _DOERS: t.Dict[str, t.Callable[[Session, Wanted], Result]] = {
 }
 
 
+def _unregistered(release: Release) -> str:
+    names = ", ".join(release.transferred)
+    return f"; the images of {names} came without a registry and are pinned by their IDs" if names else ""
+
+
 def info(host: Host) -> Result:
     """Return what is recorded and what runs; nothing is changed."""
-    with _told(host):
+    with readable_errors(host):
         seen = observe(host)
         drift = [*seen.drift, *_proxy.problems(host)]
         holder = host.lease.holder()
@@ -385,7 +424,7 @@ def info(host: Host) -> Result:
         "outcome": "seen",
         "notes": _timers.told(host)
         + [f"Drift: {text}." for text in drift]
-        + [f"{r.id} ({r.version}) is {r.state}, made by {r.operator}." for r in host.releases.all()]
+        + [f"{r.id} ({r.version}) is {r.state}, made by {r.operator}{_unregistered(r)}." for r in host.releases.all()]
         + ([f"The lease is held by {holder.says()}."] if holder else []),
         "managed": seen.managed,
         "live_slot": seen.live,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
     _compose,
+    _emergency,
     _images,
     _names,
     _proxy,
@@ -20,6 +21,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
     _slots,
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._adopt import running_images
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._built import Built, version_of
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import guard, verdict
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._deploy import Reasons
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, observe
@@ -61,15 +63,39 @@ def of_adopt(host: Host) -> Plan:
     return Plan(now, now, ["Would record what runs now as release zero; no container is touched."])
 
 
-def of_deploy(host: Host, version: str, reasons: Reasons) -> Plan:
+def of_deploy(host: Host, version: str, reasons: Reasons, built: t.Optional[t.Mapping[str, Built]] = None) -> Plan:
     """Plan a deploy: asks the registry for digests, pulls nothing."""
-    app = host.app
-    _names.version(version)
-    model = _compose.read(host.docker, app)
+    version = _names.version(version_of(built) if built else version)
+    model = _compose.read(host.docker, host.app)
     strategy, why = choose(host, model)
     guard.require(host, None, skip_reason=reasons.backup_skip, migration_reason=reasons.migration)
     current = host.releases.current()
     now = {name: image.pin for name, image in current.images.items()} if current else _now(host)
+    if _emergency.is_partial(version, built or {}):
+        found = _emergency.foresee(host, built or {})
+    else:
+        found = _foresee(host, version)
+    version, images, notes = found.version, found.images, found.notes
+    after = {service: image.pin for service, image in images.items()}
+    drift = (*observe(host).drift, *_proxy.problems(host))
+    content = _compose.content_hash(_compose.pinned(model, images), images)
+    same = found.certain and current is not None and current.config_hash == content
+    plan = Plan(now, after, change=not same or bool(drift), release=current)
+    if plan.change:
+        plan.lines += _how(host, model, strategy.name, why)
+        if now == after and found.certain and not drift:
+            plan.lines.append("The images are the same; the Compose file or .env has changed.")
+    else:
+        plan.lines.append(f"Version {version} is current already.")
+    if not host.releases.managed():
+        plan.lines.append("First contact: what runs now would be recorded as release zero.")
+    plan.lines += notes + [f"Drift: {text}." for text in drift]
+    return plan
+
+
+def _foresee(host: Host, version: str) -> _emergency.Found:
+    """Find out what the tag *version* is of every switched service; nothing is pulled."""
+    app = host.app
     services = sorted(app.services)
     references = {service: f"{app.services[service]}:{version}" for service in services}
     with host.docker.logged_in(app.app_dir, app.registry.server, app.registry.username, app.registry.password):
@@ -84,20 +110,7 @@ def of_deploy(host: Host, version: str, reasons: Reasons) -> Plan:
             )
         else:
             images[service] = Image(references[service], "unknown until it is pulled", digest=digest)
-    after = {service: image.pin for service, image in images.items()}
-    drift = (*observe(host).drift, *_proxy.problems(host))
-    same = current is not None and current.config_hash == _compose.content_hash(_compose.pinned(model, images), images)
-    plan = Plan(now, after, change=not same or bool(drift), release=current)
-    if plan.change:
-        plan.lines += _how(host, model, strategy.name, why)
-        if now == after and not drift:
-            plan.lines.append("The images are the same; the Compose file or .env has changed.")
-    else:
-        plan.lines.append(f"Version {version} is current already.")
-    if not host.releases.managed():
-        plan.lines.append("First contact: what runs now would be recorded as release zero.")
-    plan.lines += notes + [f"Drift: {text}." for text in drift]
-    return plan
+    return _emergency.Found(version, images, notes)
 
 
 def _how(host: Host, model: _compose.Model, strategy: str, why: t.Optional[str]) -> t.List[str]:

@@ -22,6 +22,8 @@ OWN = "own"
 BLUE = "blue"
 GREEN = "green"
 SLOTS = (OWN, BLUE, GREEN)
+#: Where an image came from that no registry had: over SSH, from the engine that built it.
+TRANSFERRED = "transferred"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Image:
 
     ``reference`` is what was asked for (``repository:tag``), ``digest`` the registry's ``repository@sha256:…``
     where one had it, ``image_id`` the content on this host. ``migration`` and ``revision`` come from its labels.
+    ``source`` is ``transferred`` where it was sent to the host without a registry.
     """
 
     reference: str
@@ -37,6 +40,7 @@ class Image:
     digest: t.Optional[str] = None
     migration: t.Optional[str] = None
     revision: t.Optional[str] = None
+    source: t.Optional[str] = None
 
     @property
     def pin(self) -> str:
@@ -76,6 +80,11 @@ class Release:
         return {name: i.migration for name, i in self.images.items() if i.migration and i.migration != "none"}
 
     @property
+    def transferred(self) -> t.List[str]:
+        """The services whose images came without a registry."""
+        return sorted(name for name, image in self.images.items() if image.source == TRANSFERRED)
+
+    @property
     def is_good(self) -> bool:
         """Confirmed once, and not rolled back from since: a rollback may go there."""
         return self.was_confirmed and self.state in (_states.LIVE, _states.CONFIRMED, _states.SUPERSEDED)
@@ -96,6 +105,8 @@ class Release:
             "slot": self.slot,
             "images": {name: image.pin for name, image in sorted(self.images.items())},
             "image_ids": {name: image.image_id for name, image in sorted(self.images.items())},
+            "revisions": {name: image.revision for name, image in sorted(self.images.items()) if image.revision},
+            "transferred": self.transferred,
             "operator": self.operator,
             "reason": self.reason,
             "created": self.created,
@@ -213,9 +224,13 @@ class Releases:
         skip = set(excluding)
         return next((r for r in self.all() if r.is_good and r.id not in skip), None)
 
+    def newest_live(self) -> t.Optional[Release]:
+        """Return what was current last and was not rolled back from."""
+        return next((r for r in self.all() if r.live_number and r.state != _states.VOIDED), None)
+
     def repair_current(self) -> t.Optional[Release]:
         """Point a lost link at what was current last; return that, or ``None`` where there was nothing to do."""
-        newest = next((r for r in self.all() if r.live_number and r.state != _states.VOIDED), None)
+        newest = self.newest_live()
         if self.current() is None and newest is not None:
             _files.replace_symlink(self._link, f"releases/{newest.id}")
             return newest

@@ -17,7 +17,8 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._health import Health
 
-_SERVICE_KEYS = {"image", "drain_timeout", "websockets", "exclusive"}
+#: ``build`` is for the controller, see the role ``emergency_build``.
+_SERVICE_KEYS = {"image", "drain_timeout", "websockets", "exclusive", "build"}
 _ASSETS_PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)+")
 _DATABASE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 #: The least that makes sense, in seconds but for the count of backups.

@@ -37,7 +37,7 @@ options:
   state:
     description:
       - V(adopted) records what runs now as release zero, and touches no container.
-      - V(prepared) pulls O(version), pins its images and snapshots the configuration; users see nothing.
+      - V(prepared) pulls O(version) or O(images), pins the images and snapshots the configuration; users see nothing.
       - V(migrated) backs the database up and migrates it to O(release), where a database is declared.
       - V(started) starts O(release) beside the one that runs and checks it there, where the strategy can; users see
         nothing.
@@ -50,8 +50,18 @@ options:
     required: true
     choices: [adopted, prepared, migrated, started, live, unconfirmed, confirmed, reverted, rolled_back]
   version:
-    description: The tag of the images to deploy. Required with O(state=prepared).
+    description:
+      - The tag of the images to deploy. Required with O(state=prepared), but for O(images).
+      - V(emergency) is the newest emergency build. Its labels say which services it made, and all others keep the
+        images of the current release, whatever their tags say. The version of the release is the ID of the build.
     type: str
+  images:
+    description:
+      - The images of an emergency build by service, with O(state=prepared), each with C(reference) (C(repository:tag)),
+        C(image_id), and C(digest) where a registry has it.
+      - An image with a digest is pulled by it. One without must be on the host under its ID, and is pinned by that.
+      - All other services keep the images of the current release. The version of the release is the tag of the images.
+    type: dict
   release:
     description: ID of a release. Required with O(state=migrated), O(state=started),
       O(state=live) and O(state=unconfirmed).
@@ -159,6 +169,13 @@ release:
     image_ids:
       description: By service, the ID of the image on this host.
       type: dict
+    revisions:
+      description: By service, the revision of the source that the image's label names.
+      type: dict
+    transferred:
+      description: The services whose images came without a registry.
+      type: list
+      elements: str
     operator:
       description: Who made it.
       type: str
@@ -237,6 +254,7 @@ def main() -> None:
             **run_options(),
             "state": {"type": "str", "required": True, "choices": list(STATES)},
             "version": {"type": "str"},
+            "images": {"type": "dict"},
             "release": {"type": "str"},
             "min_free_mb": {"type": "int", "default": 1024},
             "keep_releases": {"type": "int", "default": 5},
@@ -248,7 +266,7 @@ def main() -> None:
             **record_options(),
         },
         required_if=[
-            ("state", "prepared", ["version"]),
+            ("state", "prepared", ["version", "images"], True),
             ("state", "migrated", ["release"]),
             ("state", "started", ["release"]),
             ("state", "live", ["release"]),
@@ -268,6 +286,7 @@ def main() -> None:
         params["migration_reason"],
         params["restore"],
         params["schema_ignored_reason"],
+        params["images"],
     )
     try:
         host = host_of(module, in_a_hurry=wanted.state == "rolled_back")

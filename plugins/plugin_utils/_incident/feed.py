@@ -30,10 +30,11 @@ FOLDER = asked.FOLDER
 _CONTROLLER_JUMP = 1.0
 
 DEPLOY, ROLLBACK, ADOPT, CONFIRM, PROXY, FLAG = "deploy", "rollback", "adopt", "confirm", "proxy", "kill switch"
-REVERT, LOOK = "revert", "smoke check"
-_MUTATING = (DEPLOY, ROLLBACK, ADOPT, CONFIRM, PROXY, FLAG)
+REVERT, LOOK, RESTART, BRANCH = "revert", "smoke check", "restart", "hotfix branch"
+_MUTATING = (DEPLOY, ROLLBACK, ADOPT, CONFIRM, PROXY, FLAG, RESTART, BRANCH)
 #: The run's action by the state that its task asks the module release for, and the states with which a run begins.
 _ACTION_OF_STATE = {"adopted": ADOPT, "confirmed": CONFIRM, "rolled_back": ROLLBACK}
+_ACTION_OF_MODULE = {"feature_flag": FLAG, "restart": RESTART, "image_transfer": DEPLOY, "hotfix_branch": BRANCH}
 _FIRST_STATES = ("adopted", "prepared", "rolled_back")
 _SWITCHING_STATES = ("adopted", "live", "reverted", "rolled_back")
 _TOUCHED_NOTHING = ("unchanged", "bad_input", "refused", "nothing_to_do")
@@ -44,9 +45,12 @@ _TITLES = {
     CONFIRM: "Confirmation",
     PROXY: "Proxy set-up",
     FLAG: "Feature flag",
+    RESTART: "Restart",
+    BRANCH: "Hotfix branch",
 }
+_OF_BRANCH = ("branch", "commit", "base", "base_commit", "remote", "files", "lines", "guards")
 _ON_HOST = ("command", "database", "logs", "memory")
-_ASKED = ("state", "release", "version", "name", "strategy", "restart_stale", "takeover", "restore")
+_ASKED = ("state", "release", "version", "name", "strategy", "restart_stale", "takeover", "restore", "names", "force")
 
 
 # -------------------------------------------------------------------------------------------------------- one task
@@ -122,7 +126,7 @@ def _token(run: Vars, host: str, module: str, arguments: Vars) -> Token:
         action = DEPLOY if state == "confirmed" and not confirms else _ACTION_OF_STATE.get(state, DEPLOY)
         first = confirms or state in _FIRST_STATES
     else:
-        action, first = (FLAG if module == "feature_flag" else PROXY), True
+        action, first = _ACTION_OF_MODULE.get(module, PROXY), True
     asked = {name: arguments[name] for name in _ASKED if arguments.get(name) not in (None, "")}
     return Token(run, host, action, asked, first)
 
@@ -275,6 +279,8 @@ def _step_end(token: Token, begun: Event, result: Vars) -> Event:
         "left": result.get("left"),
         "steps": list(result.get("steps") or []),
     }
+    if token.action == BRANCH and result.get("branch"):
+        data["hotfix"] = {name: result.get(name) for name in _OF_BRANCH}
     seconds = round(time.monotonic() - token.mono, 3)
     return events.ended(begun, outcome=outcome, text=_sentence(said), seconds=seconds, data=data)
 
@@ -482,7 +488,7 @@ def _around(known: t.Sequence[Event], run: str, host: str) -> str | None:
         # What a release wrote since it was started is held against what was written before.
         first = [one["at"] for one in steps if one["step"] in ("start", "switch")]
         return min(first) if first else None
-    ends = [one["end"] for one in steps if one["step"] in ("switch", "switch_flag") and one["end"]]
+    ends = [one["end"] for one in steps if one["step"] in ("switch", "switch_flag", "restart") and one["end"]]
     return max(ends) if ends else None
 
 

@@ -184,6 +184,38 @@ def test_the_digest_of_the_registry(docker, runner) -> None:
     assert docker.registry_digest("r:5000/app:v1")[0] is None
 
 
+@pytest.mark.parametrize(
+    ("said", "labels"),
+    [
+        ('{"config": {"Labels": {"a": "b"}}}', {"a": "b"}),
+        ('{"config": {}}', {}),
+        ('{"linux/amd64": {"config": {"Labels": {"a": "b"}}}, "linux/arm64": {}}', {"a": "b"}),
+        ("null", None),
+        ("{}", None),
+        ("no json", None),
+    ],
+)
+def test_the_labels_of_the_registry(docker, runner, said: str, labels) -> None:
+    runner.answers[("buildx", "imagetools", "inspect")] = (0, said, "")
+    found, why = docker.registry_labels("r:5000/app:v1")
+    assert found == labels
+    assert (why is None) == (labels is not None)
+
+
+def test_without_buildx_nobody_knows_the_labels_of_the_registry(docker, runner) -> None:
+    runner.answers[("buildx",)] = (1, "", "docker: 'buildx' is not a docker command.")
+    labels, why = docker.registry_labels("r:5000/app:v1")
+    assert labels is None
+    assert "'buildx' is not a docker command" in why
+
+
+def test_the_layers_of_all_images_but_those_that_go_away(docker, runner) -> None:
+    assert docker.layers() == []
+    runner.answers[("image", "ls")] = (0, "sha256:1\nsha256:2\nsha256:3\n", "")
+    runner.answers[("image", "inspect", "--format")] = (1, '["a","b"]\nnull\n', "Error: No such image: sha256:3")
+    assert docker.layers() == [["a", "b"], []]
+
+
 def test_a_login_is_private_and_leaves_nothing(docker, runner, tmp_path) -> None:
     with docker.logged_in(tmp_path, "r:5000", "ci", "s3cr3t"):
         docker.pull("r:5000/app:v1", timeout=9)
