@@ -35,6 +35,7 @@ from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._preflight impor
     notifications,
     registry,
 )
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._registry import Account, place_of
 
 Vars = dict[str, t.Any]
 
@@ -159,13 +160,13 @@ class ActionModule(ActionBase):
         services = arguments.get("services") or {}
         images = [str(one["image"]) for one in services.values() if isinstance(one, t.Mapping) and one.get("image")]
         server = str(arguments["registry"])
-        ours = [image for image in images if registry.place_of(image)[0] == registry.place_of(f"{server}/x")[0]]
+        ours = [image for image in images if place_of(image)[0] == place_of(f"{server}/x")[0]]
         if not ours:
             return Found(SKIPPED, f"No service has an image in {server}.")
-        account = registry.Account(
+        account = Account(
             username=str(username),
             password=str(password),
-            address=usable_address(given.get("address"), "preflight_registry_address"),
+            address=usable_address(given.get("address"), "hotfix_registry_address"),
             ca_file=given.get("ca_file") or None,
             timeout=max(0.5, options["timeout"] / 2 - 0.5),
         )

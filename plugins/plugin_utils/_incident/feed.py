@@ -30,11 +30,17 @@ FOLDER = asked.FOLDER
 _CONTROLLER_JUMP = 1.0
 
 DEPLOY, ROLLBACK, ADOPT, CONFIRM, PROXY, FLAG = "deploy", "rollback", "adopt", "confirm", "proxy", "kill switch"
-REVERT, LOOK, RESTART, BRANCH = "revert", "smoke check", "restart", "hotfix branch"
-_MUTATING = (DEPLOY, ROLLBACK, ADOPT, CONFIRM, PROXY, FLAG, RESTART, BRANCH)
+REVERT, LOOK, RESTART, BRANCH, BUILD = "revert", "smoke check", "restart", "hotfix branch", "emergency build"
+_MUTATING = (DEPLOY, ROLLBACK, ADOPT, CONFIRM, PROXY, FLAG, RESTART, BRANCH, BUILD)
 #: The run's action by the state that its task asks the module release for, and the states with which a run begins.
 _ACTION_OF_STATE = {"adopted": ADOPT, "confirmed": CONFIRM, "rolled_back": ROLLBACK}
-_ACTION_OF_MODULE = {"feature_flag": FLAG, "restart": RESTART, "image_transfer": DEPLOY, "hotfix_branch": BRANCH}
+_ACTION_OF_MODULE = {
+    "feature_flag": FLAG,
+    "restart": RESTART,
+    "image_transfer": DEPLOY,
+    "hotfix_branch": BRANCH,
+    "emergency_build": BUILD,
+}
 _FIRST_STATES = ("adopted", "prepared", "rolled_back")
 _SWITCHING_STATES = ("adopted", "live", "reverted", "rolled_back")
 _TOUCHED_NOTHING = ("unchanged", "bad_input", "refused", "nothing_to_do")
@@ -47,7 +53,9 @@ _TITLES = {
     FLAG: "Feature flag",
     RESTART: "Restart",
     BRANCH: "Hotfix branch",
+    BUILD: "Emergency build",
 }
+_OF_BUILD = ("build", "revision", "images", "registry", "notes")
 _OF_BRANCH = ("branch", "commit", "base", "base_commit", "remote", "files", "lines", "guards")
 _ON_HOST = ("command", "database", "logs", "memory")
 _ASKED = ("state", "release", "version", "name", "strategy", "restart_stale", "takeover", "restore", "names", "force")
@@ -279,6 +287,8 @@ def _step_end(token: Token, begun: Event, result: Vars) -> Event:
         "left": result.get("left"),
         "steps": list(result.get("steps") or []),
     }
+    if token.action == BUILD and result.get("build"):
+        data["build"] = {name: result.get(name) for name in _OF_BUILD}
     if token.action == BRANCH and result.get("branch"):
         data["hotfix"] = {name: result.get(name) for name in _OF_BRANCH}
     seconds = round(time.monotonic() - token.mono, 3)

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._preflight.registry import Account, may_push, place_of
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._preflight.registry import may_push
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._registry import Account, place_of
 
 PASSWORD = "s3cret-password-of-tests"
 TOKEN = "token-of-the-service"

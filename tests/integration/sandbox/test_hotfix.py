@@ -1,0 +1,250 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bug in the app's source, a patch of one line, one command: branch, images, deploy, proven from outside."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import origin
+from sandbox.cli import docker
+from sandbox.config import REGISTRY, STATE
+from tests.integration.driver import ROOT, UNCHECKED, Host, Played, play
+
+STAGING = ("-l", "staging")
+PRODUCTION = ("-l", "production")
+SAVES = '(share_id, texts["title"], texts["content"])'
+BROKEN = '(share_id, texts["title"].encode("ascii").decode(), texts["content"])'
+#: What users complain of: it fails before the hotfix, and must pass after it.
+VERIFY = {
+    "name": "a note with an umlaut can be saved",
+    "type": "http",
+    "verify": True,
+    "method": "POST",
+    "path": "/api/notes/share",
+    "body": {"title": "\u00c4pfel", "content": "x"},
+    "expect": {"status": 201},
+    "capture": {"id": "$.shareId"},
+    "cleanup": [{"path": "/api/notes/{id}"}],
+    "retries": 0,
+}
+SAID = {
+    "what": "Save notes with umlauts",
+    "fixes": "Saving a note with an umlaut fails with 500",
+    "risk": "low",
+    "guard_reasons": {"tests": "the app has none"},
+}
+
+
+def given(**more: Any) -> tuple[str, str]:
+    return "-e", json.dumps({"backup_skip_reason": "a test", **more})
+
+
+def good(done: Played) -> Played:
+    assert done.code == 0, done.raw
+    return done
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _buildx(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """BuildKit's command as the hosts have it: where this machine has none of its own, that one is used."""
+    folder = ROOT / ".cache/docker-config"
+    plugin = folder / "cli-plugins/docker-buildx"
+    plugin.parent.mkdir(parents=True, exist_ok=True)
+    if not plugin.exists():
+        whole = tmp_path_factory.mktemp("buildx") / plugin.name
+        docker("cp", f"{_a_host()}:/usr/libexec/docker/cli-plugins/docker-buildx", str(whole))
+        shutil.move(whole, plugin)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_CONFIG", str(folder))
+        yield
+
+
+def _a_host() -> str:
+    return docker("ps", "--filter", "label=hotfix.sandbox", "--format", "{{.Names}}").split()[-1]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout of the app's source, whose main has the bug, with its origin over SSH."""
+    origin.up()
+    folder = tmp_path_factory.mktemp("source") / "notes"
+    origin.checkout("notes", folder)
+    backend = folder / "notes/backend.py"
+    text = backend.read_text(encoding="utf-8")
+    assert text.count(SAVES) == 1
+    backend.write_text(text.replace(SAVES, BROKEN), encoding="utf-8")
+    origin.git(folder, "config", "user.name", "Dev Example")
+    origin.git(folder, "config", "user.email", "dev@example.com")
+    origin.git(folder, "commit", "--quiet", "--all", "--message", "Tidy up")
+    origin.git(folder, "push", "--quiet", "origin", "main")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def patch(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The fix: one line."""
+    backend = checkout / "notes/backend.py"
+    broken = backend.read_text(encoding="utf-8")
+    backend.write_text(broken.replace(BROKEN, SAVES), encoding="utf-8")
+    path = tmp_path_factory.mktemp("fix") / "fix.patch"
+    path.write_text(origin.git(checkout, "diff") + "\n", encoding="utf-8")
+    backend.write_text(broken, encoding="utf-8")
+    return path
+
+
+def branches(folder: Path) -> list[str]:
+    listed = origin.git(folder, "ls-remote", "origin", "refs/heads/hotfix/*")
+    return [line.split("refs/heads/")[1] for line in listed.splitlines()]
+
+
+def checkout_state(folder: Path) -> tuple[str, ...]:
+    kept = [origin.git(folder, *words.split()) for words in ("status --porcelain", "branch --all", "rev-parse HEAD")]
+    return (*kept, origin.git(folder, "worktree", "list"))
+
+
+def test_a_bug_in_the_source_is_fixed_on_both_hosts_by_one_command(
+    production: list[Host], checkout: Path, patch: Path
+) -> None:
+    good(play("adopt", *PRODUCTION))
+    good(play("proxy", *PRODUCTION))
+    # The broken release: what main holds, by the parts alone.
+    source = {"hotfix_repository": str(checkout)}
+    built = good(play("emergency_build", *PRODUCTION, *given(services="backend", **source)))
+    assert "is in the registry." in built.text
+    good(play("deploy", *PRODUCTION, "-e", "version=emergency", *UNCHECKED, *given()))
+    bad = {host.name: host.current() for host in production}
+    before = checkout_state(checkout)
+
+    wanted = {**SAID, **source, "services": "backend", "patch": str(patch), "hotfix_checks": [VERIFY]}
+    done = good(play("hotfix", *PRODUCTION, *given(**wanted)))
+    assert "Deploy: done on every host." in done.text
+    for host in production:
+        proof = f"{VERIFY['name']} failed at {host.name} before and passes now: the fix resolves the incident."
+        assert proof in done.text
+        record = host.current()
+        assert record["version"].startswith("hotfix-")
+        assert record["version"] != bad[host.name]["version"]
+        # What was not built runs on as it was.
+        for service in ("frontend", "hocuspocus"):
+            assert record["images"][service] == bad[host.name]["images"][service]
+    # The branch holds the commit, main does not yet, and the checkout is as it was.
+    (name,) = branches(checkout)
+    assert checkout_state(checkout) == before
+    origin.git(checkout, "fetch", "--quiet", "origin", name)
+    commit = origin.git(checkout, "rev-parse", "FETCH_HEAD")
+    assert production[0].current()["images"]["backend"]["revision"] == commit
+    message = origin.git(checkout, "log", "-1", "--format=%B", commit)
+    assert message.splitlines()[0] == "HOTFIX: Save notes with umlauts"
+    assert "Risk: Low" in message
+    assert "Hotfix-Guard-tests: the app has none" in message
+
+    # Once more, by the same words: everything is found, and nothing is done.
+    again = good(play("hotfix", *PRODUCTION, *given(**wanted)))
+    assert "was in the registry already" in again.text
+    assert "Deploy: nothing to do." in again.text
+    assert branches(checkout) == [name]
+    # No login is left on this machine.
+    assert not list(Path("/tmp").glob("hotfix-docker-*"))
+
+
+def test_nothing_is_built_where_a_guard_stops_it(bare: Host, checkout: Path, patch: Path) -> None:
+    held = branches(checkout)
+    wanted = {
+        **SAID,
+        "what": "Try something",
+        "guard_reasons": {},
+        "hotfix_repository": str(checkout),
+        "patch": str(patch),
+    }
+    done = play("hotfix", *STAGING, *given(**wanted))
+    assert done.code != 0
+    assert "no test command is configured (hotfix_test_command)" in done.text
+    assert branches(checkout) == held
+    assert not any(step == "pull" for step in bare.steps_begun())
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"services": "backend,wiki"}, "Unknown service wiki: there are backend, frontend, hocuspocus."),
+        ({"revision": "nonsense"}, "The commit 'nonsense' is not known in"),
+        (
+            {"hotfix_registry_password": "not-the-password"},
+            "registry.example.com:5000 does not let ci read notes-backend (401",
+        ),
+    ],
+)
+def test_what_cannot_work_is_told_before_anything_is_built(
+    more: dict[str, str], says: str, bare: Host, checkout: Path
+) -> None:
+    done = play(
+        "emergency_build", *STAGING, *given(services="backend", hotfix_repository=str(checkout)), *given(**more)
+    )
+    assert done.code != 0
+    assert says in done.text
+    assert "building" not in done.text
+    assert "not-the-password" not in done.text
+    assert bare.name
+
+
+def test_a_dockerfile_that_fails_is_shown_and_nothing_is_pushed(bare: Host, checkout: Path) -> None:
+    origin.git(checkout, "checkout", "--quiet", "-b", "broken-build")
+    dockerfile = checkout / "Dockerfile"
+    text = dockerfile.read_text(encoding="utf-8")
+    marker = "FROM app AS backend\n"
+    dockerfile.write_text(text.replace(marker, f"{marker}RUN echo compiling; false\n"), encoding="utf-8")
+    origin.git(checkout, "commit", "--quiet", "--all", "--message", "A step that fails")
+    origin.git(checkout, "checkout", "--quiet", "main")
+    try:
+        wanted = {"services": "backend,frontend", "revision": "broken-build", "hotfix_repository": str(checkout)}
+        done = play("emergency_build", *STAGING, *given(**wanted))
+    finally:
+        origin.git(checkout, "branch", "--quiet", "-D", "broken-build")
+    assert done.code != 0
+    assert "The image of backend could not be built from" in done.text
+    assert "compiling" in done.text
+    assert "Nothing was pushed." in done.text
+    assert bare.name
+
+
+def test_without_a_registry_the_images_go_straight_to_the_host(staging: Host, checkout: Path, patch: Path) -> None:
+    good(play("adopt", *STAGING))
+    wanted = {**SAID, "services": "backend", "patch": str(patch), "hotfix_repository": str(checkout)}
+    # Nothing listens there.
+    done = good(play("hotfix", *STAGING, *UNCHECKED, *given(**wanted, hotfix_registry_address="127.0.1.30:5999")))
+    assert "The registry was not used" in done.text
+    record = staging.current()
+    assert record["images"]["backend"]["source"] == "transferred"
+    assert record["images"]["frontend"]["source"] != "transferred"
+    assert staging.served() == ("v1", True)
+    assert staging.runs_its_record()
+    local = docker("image", "inspect", "--format", "{{.Id}}", f"{REGISTRY}/notes-backend:{record['version']}")
+    assert record["images"]["backend"]["image_id"] == local
+
+
+def test_in_ci_the_key_comes_in_a_variable_and_is_gone_with_the_run(
+    bare: Host, checkout: Path, patch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEPLOY_KEY", (STATE / "ssh/id_ed25519").read_text(encoding="utf-8"))
+    known = (STATE / "ssh/known_hosts").read_text(encoding="utf-8")
+    held = branches(checkout)
+    settings = origin.git(checkout, "config", "core.sshCommand")
+    origin.git(checkout, "config", "--unset", "core.sshCommand")
+    try:
+        wanted = {**SAID, "what": "Plan it", "patch": str(patch), "hotfix_known_hosts": known}
+
+        done = good(play("hotfix", *STAGING, "--check", *given(**wanted, hotfix_repository=str(checkout))))
+    finally:
+        origin.git(checkout, "config", "core.sshCommand", settings)
+    assert "Would build backend, frontend, hocuspocus of" in done.text
+    assert branches(checkout) == held
+    assert "PRIVATE KEY" not in done.raw
+    assert not list(Path("/tmp").glob("hotfix-key-*"))
+    assert bare.name
