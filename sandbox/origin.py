@@ -19,6 +19,8 @@ from sandbox.keys import ensure_keys, locked, remember_host_key
 CONTAINER = "hotfix-origin"
 ADDRESS = REGISTRY_ADDRESS
 _FOLDER = "/srv/git"
+_USER = "git"
+_HOME = f"/home/{_USER}"
 _SSH = ("ssh", "-F", str(STATE / "ssh" / "config"), "-o", "ControlPath=none")
 
 
@@ -30,9 +32,9 @@ def up() -> None:
         files = (
             File("/usr/local/sbin/sandbox-init", (FILES / "origin" / "sandbox-init").read_bytes(), 0o755),
             File("/etc/ssh/sshd_config.d/sandbox.conf", (FILES / "host" / "sshd.conf").read_bytes()),
-            File("/home/git", None, 0o755, 1000),
-            File("/home/git/.ssh", None, 0o700, 1000),
-            File("/home/git/.ssh/authorized_keys", keys.ssh_public, 0o600, 1000),
+            File(_HOME, None, 0o755, 1000),
+            File(f"{_HOME}/.ssh", None, 0o700, 1000),
+            File(f"{_HOME}/.ssh/authorized_keys", keys.ssh_public, 0o600, 1000),
         )
         options = ("--hostname=origin", "--stop-timeout=3", f"--publish={ADDRESS}:{SSH_PORT}:22")
         image = ensure_image("origin")
