@@ -118,6 +118,8 @@ OPERATOR_INPUTS = (
     "trailers",
     "guard_reasons",
     "revision",
+    "branch",
+    "merge_back_branch",
     "emergency_build_services",
     "emergency_build_revision",
     "emergency_build_send",

@@ -283,6 +283,7 @@ def _adopted(session: Session, _wanted: Wanted) -> Result:
 def _prepared(session: Session, wanted: Wanted) -> Result:
     from ansible_collections.pangeafate.hotfix.plugins.module_utils import _deploy
 
+    leaving = observe(session.host).current
     release, proven = _deploy.prepare(
         session,
         version=wanted.version or "",
@@ -293,7 +294,10 @@ def _prepared(session: Session, wanted: Wanted) -> Result:
     if proven is not None:
         named = release.version if wanted.images or wanted.version == "emergency" else wanted.version
         return _done(release, False, f"Version {named} is current already ({release.id}): {proven}.")
-    return _done(release, True, f"Release {release.id} is prepared; users have seen nothing yet.")
+    result = _done(release, True, f"Release {release.id} is prepared; users have seen nothing yet.")
+    # What users have until the switch.
+    result["leaving"] = leaving.summary() if leaving else None
+    return result
 
 
 def _migrated(session: Session, wanted: Wanted) -> Result:

@@ -191,6 +191,10 @@ release:
     came_from:
       description: ID of the release that was current before it.
       type: str
+leaving:
+  description: The release that users have until the switch, like RV(release).
+  returned: with O(state=prepared)
+  type: dict
 previous:
   description: The release that was left, like RV(release).
   returned: when O(state=rolled_back), and when O(state=live) or O(state=reverted) switched

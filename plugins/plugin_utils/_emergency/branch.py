@@ -30,6 +30,7 @@ from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency.git i
     deploy_key,
     remote_fault,
 )
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency.remote import bring, heads
 
 PREFIX = "hotfix/emergency-"
 #: Where the commits that were pushed are kept in the checkout, so that nothing removes them before they are built.
@@ -187,31 +188,16 @@ class _Making:
     def _fetch(self) -> _Remote:
         """Ask the remote what it has, and get what is lacking here. No reference of the checkout is moved."""
         wanted, git = self._wanted, self._git
-        base = f"refs/heads/{wanted.base}"
-        try:
-            said = git.out("ls-remote", wanted.remote, base, f"refs/heads/{PREFIX}*", timeout=_LOOK)
-        except GitError as exc:
-            raise remote_fault(exc, wanted.remote, "be read") from exc
-        refs = {ref: commit for commit, _tab, ref in (line.partition("\t") for line in said.splitlines())}
-        if base not in refs:
+        found = heads(git, wanted.remote, wanted.base, f"{PREFIX}*")
+        if wanted.base not in found:
             raise BadInputError(
                 f"The remote {wanted.remote!r} has no branch {wanted.base!r} to make a hotfix of.",
                 next_step="name the branch that is deployed (hotfix_base), or push it.",
             )
-        branches = {ref.removeprefix("refs/heads/"): refs[ref] for ref in sorted(refs)[-_LOOKED_AT:] if ref != base}
-        lacking = [
-            ref
-            for ref in (base, *(f"refs/heads/{name}" for name in branches))
-            if git.run("cat-file", "-e", f"{refs[ref]}^{{commit}}", check=False).returncode
-        ]
-        if lacking:
-            # An empty map of references keeps Git from moving the checkout's own, such as origin/main.
-            options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=", "--no-prune")
-            try:
-                git.run("fetch", *options, wanted.remote, *lacking, timeout=_TRANSFER)
-            except GitError as exc:
-                raise remote_fault(exc, wanted.remote, "be fetched from") from exc
-        return _Remote(refs[base], branches)
+        base = found.pop(wanted.base)
+        branches = dict(list(found.items())[-_LOOKED_AT:])
+        bring(git, wanted.remote, {wanted.base: base, **branches})
+        return _Remote(base, branches)
 
     def _push(self, name: str, commit: str) -> None:
         wanted, git = self._wanted, self._to_push()

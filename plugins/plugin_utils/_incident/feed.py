@@ -30,8 +30,9 @@ FOLDER = asked.FOLDER
 _CONTROLLER_JUMP = 1.0
 
 DEPLOY, ROLLBACK, ADOPT, CONFIRM, PROXY, FLAG = "deploy", "rollback", "adopt", "confirm", "proxy", "kill switch"
-REVERT, LOOK, RESTART, BRANCH, BUILD = "revert", "smoke check", "restart", "hotfix branch", "emergency build"
-_MUTATING = (DEPLOY, ROLLBACK, ADOPT, CONFIRM, PROXY, FLAG, RESTART, BRANCH, BUILD)
+REVERT, LOOK, RESTART = "revert", "smoke check", "restart"
+BRANCH, BUILD, MERGE = "hotfix branch", "emergency build", "merge back"
+_MUTATING = (DEPLOY, ROLLBACK, ADOPT, CONFIRM, PROXY, FLAG, RESTART, BRANCH, BUILD, MERGE)
 #: The run's action by the state that its task asks the module release for, and the states with which a run begins.
 _ACTION_OF_STATE = {"adopted": ADOPT, "confirmed": CONFIRM, "rolled_back": ROLLBACK}
 _ACTION_OF_MODULE = {
@@ -40,6 +41,7 @@ _ACTION_OF_MODULE = {
     "image_transfer": DEPLOY,
     "hotfix_branch": BRANCH,
     "emergency_build": BUILD,
+    "merge_back": MERGE,
 }
 _FIRST_STATES = ("adopted", "prepared", "rolled_back")
 _SWITCHING_STATES = ("adopted", "live", "reverted", "rolled_back")
@@ -54,7 +56,9 @@ _TITLES = {
     RESTART: "Restart",
     BRANCH: "Hotfix branch",
     BUILD: "Emergency build",
+    MERGE: "Merge back",
 }
+_OF_MERGE = ("branch", "commit", "base", "url", "number", "merged", "base_moved", "conflicts", "commands")
 _OF_BUILD = ("build", "revision", "images", "registry", "notes")
 _OF_BRANCH = ("branch", "commit", "base", "base_commit", "remote", "files", "lines", "guards")
 _ON_HOST = ("command", "database", "logs", "memory")
@@ -287,6 +291,8 @@ def _step_end(token: Token, begun: Event, result: Vars) -> Event:
         "left": result.get("left"),
         "steps": list(result.get("steps") or []),
     }
+    if token.action == MERGE and result.get("branch"):
+        data["merge"] = {name: result.get(name) for name in _OF_MERGE}
     if token.action == BUILD and result.get("build"):
         data["build"] = {name: result.get(name) for name in _OF_BUILD}
     if token.action == BRANCH and result.get("branch"):

@@ -14,8 +14,9 @@ import pytest
 
 from sandbox import origin
 from sandbox.cli import docker
-from sandbox.config import REGISTRY, STATE
+from sandbox.config import REGISTRY, STATE, host
 from tests.integration.driver import ROOT, UNCHECKED, Host, Played, play
+from tests.unit.plugins.plugin_utils.emergency.github_server import TOKEN, GitHubServer
 
 STAGING = ("-l", "staging")
 PRODUCTION = ("-l", "production")
@@ -59,15 +60,11 @@ def _buildx(tmp_path_factory: pytest.TempPathFactory) -> Any:
     plugin.parent.mkdir(parents=True, exist_ok=True)
     if not plugin.exists():
         whole = tmp_path_factory.mktemp("buildx") / plugin.name
-        docker("cp", f"{_a_host()}:/usr/libexec/docker/cli-plugins/docker-buildx", str(whole))
+        docker("cp", f"{host('staging1').container}:/usr/libexec/docker/cli-plugins/docker-buildx", str(whole))
         shutil.move(whole, plugin)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_CONFIG", str(folder))
         yield
-
-
-def _a_host() -> str:
-    return docker("ps", "--filter", "label=hotfix.sandbox", "--format", "{{.Names}}").split()[-1]
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +107,7 @@ def checkout_state(folder: Path) -> tuple[str, ...]:
 
 
 def test_a_bug_in_the_source_is_fixed_on_both_hosts_by_one_command(
-    production: list[Host], checkout: Path, patch: Path
+    production: list[Host], checkout: Path, patch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good(play("adopt", *PRODUCTION))
     good(play("proxy", *PRODUCTION))
@@ -119,27 +116,35 @@ def test_a_bug_in_the_source_is_fixed_on_both_hosts_by_one_command(
     built = good(play("emergency_build", *PRODUCTION, *given(services="backend", **source)))
     assert "is in the registry." in built.text
     good(play("deploy", *PRODUCTION, "-e", "version=emergency", *UNCHECKED, *given()))
-    bad = {host.name: host.current() for host in production}
+    bad = {one.name: one.current() for one in production}
     before = checkout_state(checkout)
 
     wanted = {**SAID, **source, "services": "backend", "patch": str(patch), "hotfix_checks": [VERIFY]}
-    done = good(play("hotfix", *PRODUCTION, *given(**wanted)))
+    with GitHubServer() as github, monkeypatch.context() as ci:
+        ci.setenv("GITHUB_TOKEN", TOKEN)
+        there = {"merge_back_api": github.url, "merge_back_repository": "example/wiki"}
+        done = good(play("hotfix", *PRODUCTION, *given(**wanted, **there)))
+        github.shutdown()
     assert "Deploy: done on every host." in done.text
-    for host in production:
-        proof = f"{VERIFY['name']} failed at {host.name} before and passes now: the fix resolves the incident."
+    assert TOKEN not in done.raw
+    for one in production:
+        proof = f"{VERIFY['name']} failed at {one.name} before and passes now: the fix resolves the incident."
         assert proof in done.text
-        record = host.current()
+        record = one.current()
         assert record["version"].startswith("hotfix-")
-        assert record["version"] != bad[host.name]["version"]
+        assert record["version"] != bad[one.name]["version"]
         # What was not built runs on as it was.
         for service in ("frontend", "hocuspocus"):
-            assert record["images"][service] == bad[host.name]["images"][service]
+            assert record["images"][service] == bad[one.name]["images"][service]
     # The branch holds the commit, main does not yet, and the checkout is as it was.
     (name,) = branches(checkout)
     assert checkout_state(checkout) == before
     origin.git(checkout, "fetch", "--quiet", "origin", name)
     commit = origin.git(checkout, "rev-parse", "FETCH_HEAD")
     assert production[0].current()["images"]["backend"]["revision"] == commit
+    (pull,) = github.pulls
+    assert (pull["head"]["ref"], pull["base"]["ref"]) == (name, "main")
+    assert commit in pull["body"]
     message = origin.git(checkout, "log", "-1", "--format=%B", commit)
     assert message.splitlines()[0] == "HOTFIX: Save notes with umlauts"
     assert "Risk: Low" in message
@@ -150,6 +155,11 @@ def test_a_bug_in_the_source_is_fixed_on_both_hosts_by_one_command(
     assert "was in the registry already" in again.text
     assert "Deploy: nothing to do." in again.text
     assert branches(checkout) == [name]
+    # Nobody gave a token: what brings it back is told, and what would take it from users is warned of.
+    assert f"git merge --no-ff --no-edit {commit}" in again.text
+    built = good(play("emergency_build", *PRODUCTION, *given(services="backend", **source)))
+    warned = good(play("deploy", *PRODUCTION, "-e", "version=emergency", *UNCHECKED, *given(**source)))
+    assert f"lacks the hotfix {commit[:12]} (HOTFIX: Save notes with umlauts), which users have now" in warned.text
     # No login is left on this machine.
     assert not list(Path("/tmp").glob("hotfix-docker-*"))
 
@@ -198,8 +208,11 @@ def test_a_dockerfile_that_fails_is_shown_and_nothing_is_pushed(bare: Host, chec
     origin.git(checkout, "checkout", "--quiet", "-b", "broken-build")
     dockerfile = checkout / "Dockerfile"
     text = dockerfile.read_text(encoding="utf-8")
-    marker = "FROM app AS backend\n"
-    dockerfile.write_text(text.replace(marker, f"{marker}RUN echo compiling; false\n"), encoding="utf-8")
+    # The one that is built first goes on when the other fails, and is ended for it.
+    for target, step in (("backend", "sleep 30"), ("frontend", "sleep 1; echo compiling; false")):
+        marker = f"FROM app AS {target}\n"
+        text = text.replace(marker, f"{marker}RUN {step}\n")
+    dockerfile.write_text(text, encoding="utf-8")
     origin.git(checkout, "commit", "--quiet", "--all", "--message", "A step that fails")
     origin.git(checkout, "checkout", "--quiet", "main")
     try:
@@ -208,7 +221,7 @@ def test_a_dockerfile_that_fails_is_shown_and_nothing_is_pushed(bare: Host, chec
     finally:
         origin.git(checkout, "branch", "--quiet", "-D", "broken-build")
     assert done.code != 0
-    assert "The image of backend could not be built from" in done.text
+    assert "The image of frontend could not be built from" in done.text
     assert "compiling" in done.text
     assert "Nothing was pushed." in done.text
     assert bare.name

@@ -17,7 +17,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import H
 IMAGE = "sha256:" + "a1" * 32
 NEEDS = ["sha256:1", "sha256:2", "sha256:3"]
 REFERENCE = "registry.example.com/backend:hotfix-20260102T030405Z"
-PARTS = [b"one of " * 4, b"another of " * 3, b"the last"]
+PARTS = (b"one of " * 4, b"another of " * 3, b"the last")
 
 
 def entry(image: str) -> t.Dict[str, t.Any]:
