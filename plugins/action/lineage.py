@@ -41,14 +41,18 @@ class ActionModule(ActionBase):
             return {**result, "changed": False, "skipped": True, "skipped_reason": "No hotfix is followed."}
         from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency import lineage
 
-        told = lineage.warnings(
-            [step for one in hotfixes for step in lineage.followed(one["leaving"], one.get("release") or {})],
-            options["repository"],
-            remote=options["remote"],
-            base=options["base"],
-            key=options["deploy_key"] or os.environ.get("DEPLOY_KEY") or None,
-            known_hosts=options["known_hosts"],
-        )
+        try:
+            told = lineage.warnings(
+                [step for one in hotfixes for step in lineage.followed(one["leaving"], one.get("release") or {})],
+                options["repository"],
+                remote=options["remote"],
+                base=options["base"],
+                key=options["deploy_key"] or os.environ.get("DEPLOY_KEY") or None,
+                known_hosts=options["known_hosts"],
+            )
+        except Exception as exc:
+            # A deploy is never stopped by a warning that could not be made.
+            told = [f"Whether the release holds the hotfix that it follows cannot be told ({type(exc).__name__})."]
         return {
             **result,
             "changed": False,

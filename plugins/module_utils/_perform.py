@@ -296,7 +296,7 @@ def _prepared(session: Session, wanted: Wanted) -> Result:
         return _done(release, False, f"Version {named} is current already ({release.id}): {proven}.")
     result = _done(release, True, f"Release {release.id} is prepared; users have seen nothing yet.")
     # What users have until the switch.
-    result["leaving"] = leaving.summary() if leaving else None
+    result["leaving"] = {**leaving.summary(), "built": leaving.own_images} if leaving else None
     return result
 
 

@@ -85,6 +85,11 @@ class Release:
         return sorted(name for name, image in self.images.items() if image.source == TRANSFERRED)
 
     @property
+    def own_images(self) -> t.List[str]:
+        """The services whose images have this version as their tag; an emergency build keeps those of the others."""
+        return sorted(name for name, image in self.images.items() if image.reference.endswith(f":{self.version}"))
+
+    @property
     def is_good(self) -> bool:
         """Confirmed once, and not rolled back from since: a rollback may go there."""
         return self.was_confirmed and self.state in (_states.LIVE, _states.CONFIRMED, _states.SUPERSEDED)

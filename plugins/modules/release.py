@@ -192,7 +192,9 @@ release:
       description: ID of the release that was current before it.
       type: str
 leaving:
-  description: The release that users have until the switch, like RV(release).
+  description:
+    - The release that users have until the switch, like RV(release).
+    - Its C(built) lists the services whose images have its version as their tag.
   returned: with O(state=prepared)
   type: dict
 previous:

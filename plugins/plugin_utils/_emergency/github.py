@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import typing as t
 import urllib.parse
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 
@@ -23,11 +23,12 @@ _MEND = "give a token that may open pull requests there (GITHUB_TOKEN), then run
 
 
 class Pull(t.NamedTuple):
-    """A pull request: where people see it, its number, and whether it is ``open``, ``closed`` or ``merged``."""
+    """A pull request: where people see it, its number, whether it is ``open``, ``closed`` or ``merged``, its commit."""
 
     url: str
     number: int
     state: str
+    commit: str
 
 
 def repository_of(url: str) -> tuple[str, str] | None:
@@ -36,7 +37,10 @@ def repository_of(url: str) -> tuple[str, str] | None:
         # As SSH takes it: user@host:owner/name.git
         host, _colon, path = url.partition(":")
         url = f"ssh://{host}/{path}"
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return None
     names = parts.path.strip("/").removesuffix(".git").split("/")
     if parts.scheme not in ("ssh", "https", "http", "git") or not parts.hostname or len(names) != 2 or not all(names):
         return None
@@ -52,8 +56,8 @@ class GitHub:
         self._repository = repository
         self._api = api.rstrip("/")
         self._wait = wait
+        self._token = token
         self._headers = {
-            "Authorization": f"Bearer {token}",
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": "2022-11-28",
             "User-Agent": "pangeafate.hotfix",
@@ -67,7 +71,7 @@ class GitHub:
         pulls = [_pull(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
         return next((one for one in pulls if one.state == "open"), pulls[0] if pulls else None)
 
-    def open(self, branch: str, base: str, title: str, body: str, labels: t.Sequence[str]) -> Pull:
+    def open(self, branch: str, base: str, title: str, body: str) -> Pull:
         """Open a pull request of *branch* to *base*."""
         try:
             pull = _pull(self._ask("POST", "pulls", {"title": title, "head": branch, "base": base, "body": body}))
@@ -77,9 +81,11 @@ class GitHub:
             if found is None or found.state != "open":
                 raise
             pull = found
-        if labels:
-            self._ask("POST", f"issues/{pull.number}/labels", {"labels": list(labels)})
         return pull
+
+    def label(self, pull: Pull, labels: t.Sequence[str]) -> None:
+        """Put *labels* on a pull request."""
+        self._ask("POST", f"issues/{pull.number}/labels", {"labels": list(labels)})
 
     def _ask(self, method: str, path: str, body: t.Any = None) -> t.Any:
         """Make a request; what may be well a moment later is tried again, unless it may have been done already."""
@@ -91,7 +97,14 @@ class GitHub:
             try:
                 # Elsewhere nobody gets the token: redirects are told and not followed.
                 answer = requests.request(
-                    method, url, json=body, headers=self._headers, timeout=_TIMEOUT, allow_redirects=False
+                    method,
+                    url,
+                    json=body,
+                    headers=self._headers,
+                    # Given this way, no .netrc of the operator's takes its place.
+                    auth=self._authorize,
+                    timeout=_TIMEOUT,
+                    allow_redirects=False,
                 )
             except requests.ConnectionError as exc:
                 if last:
@@ -104,6 +117,10 @@ class GitHub:
             self._wait(float(attempt))
         raise AssertionError("unreachable")
 
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
     def _read(self, answer: requests.Response) -> t.Any:
         try:
             found = answer.json()
@@ -112,7 +129,9 @@ class GitHub:
         if answer.status_code in (200, 201) and found is not None:
             return found
         said = _said(found)
-        if answer.status_code in (403, 429) and answer.headers.get("X-RateLimit-Remaining") == "0":
+        if answer.status_code in (403, 429) and (
+            answer.headers.get("X-RateLimit-Remaining") == "0" or "Retry-After" in answer.headers
+        ):
             raise self._away(f"its rate limit is used up until {_reset(answer)}", "wait until then, then run it again.")
         if answer.status_code == 401:
             raise self._away(f"it does not accept the token (401{said})", _MEND)
@@ -136,7 +155,8 @@ class GitHub:
 
 def _pull(found: t.Mapping[str, t.Any]) -> Pull:
     state = "merged" if found.get("merged_at") else str(found.get("state") or "open")
-    return Pull(str(found.get("html_url") or ""), int(found.get("number") or 0), state)
+    head = found.get("head") or {}
+    return Pull(str(found.get("html_url") or ""), int(found.get("number") or 0), state, str(head.get("sha") or ""))
 
 
 def _said(found: t.Any) -> str:
@@ -152,7 +172,10 @@ def _said(found: t.Any) -> str:
 
 def _reset(answer: requests.Response) -> str:
     try:
-        moment = datetime.fromtimestamp(int(answer.headers.get("X-RateLimit-Reset", "")), UTC)
+        if "Retry-After" in answer.headers:
+            moment = datetime.now(UTC) + timedelta(seconds=int(answer.headers["Retry-After"]))
+        else:
+            moment = datetime.fromtimestamp(int(answer.headers.get("X-RateLimit-Reset", "")), UTC)
     except (ValueError, OverflowError):
         return "a time that it does not tell"
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -16,14 +16,17 @@ from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency.remot
 
 _HOTFIX = re.compile(r"hotfix-[0-9]{8}T[0-9]{6}Z")
 _SHORT = 12
+#: Seconds that a deploy waits for the remote, twice at most: the warning is not worth more in an emergency.
+_WAIT = 10.0
 
 
 class Followed(t.NamedTuple):
-    """A service that goes from a hotfix to another revision; *after* is None where its image does not tell."""
+    """A service that goes from a hotfix to another revision; a revision is None where its image does not tell it."""
 
     version: str
+    hotfix: str
     service: str
-    before: str
+    before: str | None
     after: str | None
 
 
@@ -34,9 +37,10 @@ def followed(leaving: t.Mapping[str, t.Any] | None, coming: t.Mapping[str, t.Any
     before, after = leaving.get("revisions") or {}, coming.get("revisions") or {}
     old, new = leaving.get("image_ids") or {}, coming.get("image_ids") or {}
     return [
-        Followed(str(coming.get("version")), name, str(revision), after.get(name))
-        for name, revision in sorted(before.items())
-        if old.get(name) != new.get(name) and after.get(name) != revision
+        Followed(str(coming.get("version")), str(leaving["version"]), name, before.get(name), after.get(name))
+        # What the hotfix did not build has no part in it.
+        for name in leaving.get("built") or ()
+        if old.get(name) != new.get(name) and (after.get(name) != before.get(name) or not before.get(name))
     ]
 
 
@@ -57,6 +61,7 @@ def warnings(
     try:
         with deploy_key(key, known_hosts) as env:
             git = Git(Path(repository).expanduser(), env=env, secrets=[key] if key else [])
+            git.run("rev-parse", "--git-dir")
             return _told(git, _once(steps), remote, base)
     except HotfixError as exc:
         return [_unknown(one, exc.what.rstrip(".")) for one in _once(steps)]
@@ -69,17 +74,21 @@ def _once(steps: t.Sequence[Followed]) -> list[Followed]:
 
 def _told(git: Git, steps: t.Sequence[Followed], remote: str, base: str) -> list[str]:
     wanted = {commit for one in steps for commit in (one.before, one.after) if commit}
+    away = ""
     if any(not _has(git, commit) for commit in wanted):
         # What was merged since is there; the branches of hotfixes are as well.
-        found = heads(git, remote, base, "hotfix/*")
-        bring(git, remote, found)
+        try:
+            bring(git, remote, heads(git, remote, base, "hotfix/*", timeout=_WAIT), timeout=_WAIT)
+        except HotfixError as exc:
+            away = f" ({exc.what.rstrip('.')})"
     told = []
     for one in steps:
-        if one.after is None:
-            told.append(_unknown(one, "its image names no revision"))
+        if one.before is None or one.after is None:
+            whose = one.hotfix if one.before is None else one.version
+            told.append(_unknown(one, f"the image of {one.service} in {whose} names no revision"))
         elif not _has(git, one.before) or not _has(git, one.after):
             lacking = one.before if not _has(git, one.before) else one.after
-            told.append(_unknown(one, f"the commit {lacking[:_SHORT]} is not known in {git.path}"))
+            told.append(_unknown(one, f"the commit {lacking[:_SHORT]} is not known in {git.path}{away}"))
         elif not _holds(git, one.after, one.before):
             subject = git.out("log", "-1", "--format=%s", one.before)
             told.append(
@@ -101,4 +110,5 @@ def _holds(git: Git, after: str, before: str) -> bool:
 
 
 def _unknown(one: Followed, why: str) -> str:
-    return f"Whether {one.version} holds the hotfix {one.before[:_SHORT]}, which users have now, cannot be told: {why}."
+    hotfix = one.before[:_SHORT] if one.before else one.hotfix
+    return f"Whether {one.version} holds the hotfix {hotfix}, which users have now, cannot be told: {why}."

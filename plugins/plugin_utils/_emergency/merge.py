@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency import message
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency.branch import PREFIX
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency.git import Git, deploy_key
@@ -56,6 +56,8 @@ class _State:
     merged: bool
     moved: int
     conflicts: list[str]
+    #: Whether this Git could tell.
+    tried: bool
     text: str
 
 
@@ -83,13 +85,22 @@ def make(wanted: Wanted, *, check: bool = False) -> dict[str, t.Any]:
     found = github.find(state.branch, wanted.base)
     if found is not None and found.state == "open":
         return _result(wanted, state, found, "unchanged", f"The pull request is open already: {found.url}")
+    if found is not None and found.state == "merged" and found.commit == state.commit:
+        # Squashed, or with other changes: no commit in the base is the branch's own.
+        return _result(wanted, state, found, "unchanged", f"The pull request was merged: {found.url}", merged=True)
     notes = []
     if found is not None:
         notes.append(f"An earlier pull request of it is {found.state}: {found.url}")
     if check:
         return _result(wanted, state, None, "planned", f"Would open a pull request of {state.branch}.", notes)
     title, body = state.text.splitlines()[0], _body(wanted, state)
-    pull = github.open(state.branch, wanted.base, title, git.masked(body), wanted.labels)
+    pull = github.open(state.branch, wanted.base, title, git.masked(body))
+    if wanted.labels:
+        try:
+            github.label(pull, wanted.labels)
+        except HotfixError as exc:
+            # It is open, which is what counts.
+            notes.append(f"It has not got the labels {', '.join(wanted.labels)}: {git.masked(exc.what)}")
     return _result(wanted, state, pull, "done", f"Opened the pull request {pull.url}", notes)
 
 
@@ -115,19 +126,23 @@ def _look(wanted: Wanted, git: Git) -> _State:
     # A line that begins with a minus is a commit whose change the base has, under whatever ID.
     lacking = [line for line in git.out("cherry", base, commit).splitlines() if line.startswith("+")]
     moved = int(git.out("rev-list", "--count", f"{commit}..{base}"))
+    conflicts = _conflicts(git, base, commit) if lacking and moved else []
     return _State(
         branch=branch,
         commit=commit,
         merged=not lacking,
         moved=moved,
-        conflicts=_conflicts(git, base, commit) if lacking and moved else [],
+        conflicts=conflicts or [],
+        tried=conflicts is not None,
         text=git.out("log", "-1", "--format=%B", commit).strip(),
     )
 
 
-def _conflicts(git: Git, base: str, commit: str) -> list[str]:
-    """Return the files that a merge would not know how to merge; none where this Git cannot tell."""
+def _conflicts(git: Git, base: str, commit: str) -> list[str] | None:
+    """Return the files that a merge would not know how to merge; None where this Git cannot tell (before 2.38)."""
     said = git.run("merge-tree", "--write-tree", "--name-only", "--no-messages", base, commit, check=False)
+    if said.returncode not in (0, 1):
+        return None
     return said.stdout.splitlines()[1:] if said.returncode == 1 else []
 
 
@@ -188,11 +203,15 @@ def _result(
     summary: str,
     notes: t.Sequence[str] = (),
     commands: t.Sequence[str] = (),
+    merged: bool = False,
 ) -> dict[str, t.Any]:
     told = list(notes)
-    if not state.merged and state.moved:
+    merged = merged or state.merged
+    if not merged and state.moved:
         told.append(f"{wanted.base} moved on by {state.moved} commits without the hotfix.")
-    if state.conflicts:
+    if not merged and not state.tried:
+        told.append("Whether a merge would conflict cannot be told: this Git is older than 2.38.")
+    if state.conflicts and not merged:
         told.append(f"A merge would conflict in {', '.join(state.conflicts)}: it takes a person.")
     return {
         "branch": state.branch,
@@ -201,7 +220,7 @@ def _result(
         "opened": outcome == "done",
         "url": pull.url if pull else None,
         "number": pull.number if pull else None,
-        "merged": state.merged,
+        "merged": merged,
         "base_moved": state.moved,
         "conflicts": state.conflicts,
         "commands": list(commands),

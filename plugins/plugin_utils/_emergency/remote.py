@@ -15,17 +15,17 @@ _LOOK = 60.0
 _TRANSFER = 300.0
 
 
-def heads(git: Git, remote: str, *patterns: str) -> dict[str, str]:
+def heads(git: Git, remote: str, *patterns: str, timeout: float = _LOOK) -> dict[str, str]:
     """Return the commits of the branches of *remote* that match one of *patterns*, by name and in that order."""
     try:
-        said = git.out("ls-remote", remote, *(f"{HEADS}{one}" for one in patterns), timeout=_LOOK)
+        said = git.out("ls-remote", remote, *(f"{HEADS}{one}" for one in patterns), timeout=timeout)
     except GitError as exc:
         raise remote_fault(exc, remote, "be read") from exc
     found = {ref: commit for commit, _tab, ref in (line.partition("\t") for line in said.splitlines())}
     return {ref.removeprefix(HEADS): found[ref] for ref in sorted(found)}
 
 
-def bring(git: Git, remote: str, branches: t.Mapping[str, str]) -> None:
+def bring(git: Git, remote: str, branches: t.Mapping[str, str], *, timeout: float = _TRANSFER) -> None:
     """Fetch those of *branches*, each with its commit, whose commits are not here."""
     lacking = [
         f"{HEADS}{name}"
@@ -37,6 +37,6 @@ def bring(git: Git, remote: str, branches: t.Mapping[str, str]) -> None:
     # An empty map of references keeps Git from moving the checkout's own, such as origin/main.
     options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=", "--no-prune")
     try:
-        git.run("fetch", *options, remote, *lacking, timeout=_TRANSFER)
+        git.run("fetch", *options, remote, *lacking, timeout=timeout)
     except GitError as exc:
         raise remote_fault(exc, remote, "be fetched from") from exc

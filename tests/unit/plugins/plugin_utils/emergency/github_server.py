@@ -26,6 +26,7 @@ class GitHubServer(http.server.ThreadingHTTPServer):
         self.answers: list[tuple[int, dict[str, str], t.Any]] = []
         self.requests: list[str] = []
         self.labels: list[str] = []
+        self.may_label = True
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -57,6 +58,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not self._may():
             return
         if self.path.startswith("/repos/example/wiki/issues/"):
+            if not self.server.may_label:
+                self._answer(403, {"message": "Resource not accessible by personal access token"})
+                return
             self.server.labels += body["labels"]
             self._answer(200, [])
         elif self.path != "/repos/example/wiki/pulls":

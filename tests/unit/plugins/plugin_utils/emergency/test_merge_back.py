@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +85,7 @@ def hotfix(checkout: Path) -> str:
         ("https://ci:token@github.example.com/example/wiki.git", ("github.example.com", "example/wiki")),
         ("/srv/git/wiki.git", None),
         ("ssh://git@127.0.0.1:2222/srv/git/wiki.git", None),
+        ("ssh://git@[::1/example/wiki.git", None),
     ],
 )
 def test_the_repository_is_read_from_the_remote(url: str, found: tuple[str, str] | None) -> None:
@@ -122,6 +125,51 @@ def test_a_closed_one_is_told_and_a_new_one_opened(checkout: Path, server: GitHu
     found = make(checkout, **given)
     assert found["number"] == 2
     assert "An earlier pull request of it is closed" in found["notes"][0]
+
+
+def test_a_merged_one_is_not_opened_again(checkout: Path, server: GitHubServer) -> None:
+    given = {"api": server.url, "name": "example/wiki", "token": TOKEN}
+    url = make(checkout, **given)["url"]
+    # By a squash: no commit of main does what the branch's own does.
+    server.close(1, merged=True)
+    server.pulls[0]["head"]["sha"] = hotfix(checkout)
+    found = make(checkout, **given)
+    assert (found["merged"], found["opened"], found["url"]) == (True, False, url)
+    # Of another commit it says nothing of this one.
+    server.pulls[0]["head"]["sha"] = "1" * 40
+    assert make(checkout, **given)["number"] == 2
+
+
+def test_labels_that_are_refused_cost_no_pull_request(checkout: Path, server: GitHubServer) -> None:
+    server.may_label = False
+    found = make(checkout, api=server.url, name="example/wiki", token=TOKEN, labels=["hotfix"])
+    assert (found["opened"], found["number"]) == (True, 1)
+    assert "It has not got the labels hotfix" in found["notes"][0]
+
+
+def test_the_token_counts_and_not_what_netrc_says(
+    checkout: Path, server: GitHubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert make(checkout, api=server.url, name="example/wiki", token=TOKEN)["opened"] is True
+
+
+def test_a_git_that_cannot_try_a_merge_says_so(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(checkout, "one, otherwise\ntwo\nthree\nfour\nfive\n", "Go on")
+    git(checkout, "push", "--quiet", "origin", "main")
+    real, folder = shutil.which("git"), tmp_path / "bin"
+    folder.mkdir()
+    old = folder / "git"
+    # As before 2.38: it does not know that option, and ends with 129.
+    old.write_text(f'#!/bin/sh\ncase "$*" in *--write-tree*) exit 129 ;; esac\nexec {real} "$@"\n', encoding="utf-8")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    found = make(checkout)
+    assert found["conflicts"] == []
+    assert "Whether a merge would conflict cannot be told: this Git is older than 2.38." in found["notes"]
 
 
 def test_what_the_commands_say_brings_it_back(checkout: Path, tmp_path: Path) -> None:
@@ -191,6 +239,8 @@ def test_what_cannot_be_right_is_told(checkout: Path) -> None:
             (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1767323045"}, {}),
             "its rate limit is used up until 2026-01-02 03:04:05 UTC",
         ),
+        ((429, {"Retry-After": "soon"}, {}), "its rate limit is used up until a time that it does not tell"),
+        ((403, {"Retry-After": "60"}, {}), "its rate limit is used up until 20"),
         ((301, {"Location": "http://127.0.0.1:1/"}, {}), "example/wiki has moved"),
         (
             (422, {}, {"message": "Validation Failed", "errors": [{"message": "No commits"}]}),
@@ -201,7 +251,7 @@ def test_what_cannot_be_right_is_told(checkout: Path) -> None:
 def test_what_github_refuses_is_told(answer: Any, says: str, server: GitHubServer) -> None:
     server.answers.append(answer)
     with pytest.raises(HotfixError) as caught:
-        GitHub("example/wiki", TOKEN, server.url).open(BRANCH, "main", "t", "b", [])
+        GitHub("example/wiki", TOKEN, server.url).open(BRANCH, "main", "t", "b")
     assert says in str(caught.value)
     assert TOKEN not in str(caught.value)
 
@@ -209,9 +259,9 @@ def test_what_github_refuses_is_told(answer: Any, says: str, server: GitHubServe
 def test_a_hiccup_is_tried_again_and_a_lost_answer_opens_no_second_one(server: GitHubServer) -> None:
     github = GitHub("example/wiki", TOKEN, server.url, wait=lambda _seconds: None)
     server.answers.append((502, {}, {}))
-    assert github.open(BRANCH, "main", "t", "b", []).number == 1
+    assert github.open(BRANCH, "main", "t", "b").number == 1
     # The one before was lost on its way to us.
-    assert github.open(BRANCH, "main", "t", "b", []).number == 1
+    assert github.open(BRANCH, "main", "t", "b").number == 1
     server.answers += [(503, {}, {})] * 3
     with pytest.raises(HotfixError, match="it answered 503"):
         github.find(BRANCH, "main")
@@ -223,11 +273,17 @@ def test_a_server_that_is_away_is_told() -> None:
 
 
 def release(version: str, revision: str | None, image: str) -> dict[str, Any]:
-    revisions = {"web": revision} if revision else {}
-    return {"version": version, "revisions": revisions, "image_ids": {"web": image}}
+    # The job is what the hotfix did not build: it runs an older commit, and has no part in it.
+    revisions = {"job": "0" * 40 if image == "a" else "9" * 40, **({"web": revision} if revision else {})}
+    return {
+        "version": version,
+        "revisions": revisions,
+        "image_ids": {"web": image, "job": f"job-{image}"},
+        "built": ["web"],
+    }
 
 
-def warned(checkout: Path | None, before: str, after: str | None) -> list[str]:
+def warned(checkout: Path | None, before: str | None, after: str | None) -> list[str]:
     steps = lineage.followed(release("hotfix-20260102T030405Z", before, "a"), release("v12", after, "b"))
     return lineage.warnings(steps, str(checkout) if checkout else None)
 
@@ -247,9 +303,13 @@ def test_a_release_without_the_hotfix_is_warned_of(checkout: Path) -> None:
 def test_what_cannot_be_told_is_said_with_the_reason(checkout: Path) -> None:
     fix = hotfix(checkout)
     assert "hotfix_repository is not set" in warned(None, fix, "1" * 40)[0]
-    assert "its image names no revision" in warned(checkout, fix, None)[0]
+    assert "the image of web in v12 names no revision" in warned(checkout, fix, None)[0]
+    (told,) = warned(checkout, None, fix)
+    assert "the hotfix hotfix-20260102T030405Z, which users have now, cannot be told: the image of web in" in told
     assert f"the commit {'1' * 12} is not known in" in warned(checkout, fix, "1" * 40)[0]
     assert "cannot be told" in warned(checkout / "none", fix, "1" * 40)[0]
+    git(checkout, "remote", "set-url", "origin", str(checkout / "gone"))
+    assert "is not known in" in warned(checkout, fix, "1" * 40)[0]
 
 
 def test_a_commit_that_the_checkout_lacks_is_fetched(checkout: Path, tmp_path: Path) -> None:
