@@ -50,8 +50,11 @@ class BlueGreen:
             and all(c.running and c.health in (None, "healthy") for c in ours)
         )
 
-    def start(self, session: Session, release: Release) -> None:
-        """Start *release* in the idle colour and wait until it is healthy there; users have seen nothing."""
+    def start(self, session: Session, release: Release, *, recorded: bool = True) -> None:
+        """Start *release* in the idle colour and wait until it is healthy there; users have seen nothing.
+
+        Where it is the current one that is started afresh, its record goes on saying where users are (not *recorded*).
+        """
         host = session.host
         live = host.live_slot()
         containers = host.docker.containers(host.app.project)
@@ -64,7 +67,8 @@ class BlueGreen:
                 _timers.cancel_cool(session, other)
             self._make_room(host, release, containers, slot, live)
             release.slot, release.started = slot, True
-            host.releases.save(release)
+            if recorded:
+                host.releases.save(release)
             env = _compose.current_only_env(host.app, containers)
             services = _shared(host.app, release)
             self._up(session, release, services, env)

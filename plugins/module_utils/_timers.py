@@ -161,6 +161,8 @@ def _says(entry: Entry) -> str:
         "timer": "it was not confirmed in time, so the host switched back by itself",
         "rollback": f"a rollback of {entry.get('owner')} turned the proxy and was cut off then",
     }.get(str(entry.get("by")), f"{entry.get('owner')} switched back by hand")
+    if entry.get("came_from") == entry.get("release"):
+        return f"The restart of {entry.get('release')} was undone at {entry.get('at')}: {who}."
     return f"Release {entry.get('came_from')} was left at {entry.get('at')} for {entry.get('release')}: {who}."
 
 
@@ -387,6 +389,10 @@ def settle(session: Session) -> t.Optional[str]:
             if target.state == _states.LIVE:
                 _advance(host, target, _states.CONFIRMED, by, "found healthy by the switch back")
             target.slot = entry.get("slot") or target.slot
+            if left is not None and left.id == target.id:
+                # It was started afresh, and that was undone: how it became current is still true.
+                host.releases.save(target)
+                return _says(entry)
             by_what = "rollback" if entry.get("by") == "rollback" else _ACTION
             host.releases.make_current(target, by=by_what, came_from=left.id if left else target.came_from)
     if entry.get("by") == "rollback" and entry.get("run") == session.run.id:
