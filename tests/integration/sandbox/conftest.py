@@ -13,7 +13,7 @@ from tests.integration.driver import UNCHECKED, Host, fresh, play
 
 #: Fixtures of the quick tests that work on the production hosts. Nothing of theirs touches staging or the registry, so
 #: they run beside the others; in the slow tier there are more, and all go one after the other.
-_ON_PRODUCTION = {"adopted", "process", "production"}
+_ON_PRODUCTION = {"adopted", "process", "prod1", "production"}
 
 #: The managed host with its fingerprint, as the last module that used it left it.
 _kept: list[tuple[Host, object]] = []

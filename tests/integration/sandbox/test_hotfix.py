@@ -6,7 +6,12 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,7 @@ import pytest
 
 from sandbox import origin
 from sandbox.cli import docker
-from sandbox.config import REGISTRY, STATE, host
+from sandbox.config import REGISTRY, REGISTRY_ADDRESS, REGISTRY_PORT, STATE, host
 from tests.integration.driver import ROOT, UNCHECKED, Host, Played, play
 from tests.unit.plugins.plugin_utils.emergency.github_server import TOKEN, GitHubServer
 
@@ -22,6 +27,8 @@ STAGING = ("-l", "staging")
 PRODUCTION = ("-l", "production")
 SAVES = '(share_id, texts["title"], texts["content"])'
 BROKEN = '(share_id, texts["title"].encode("ascii").decode(), texts["content"])'
+HEALTHY, UNHEALTHY = "if self.version.never_healthy:", "if True:"
+AS_BACKEND = "FROM app AS backend\n"
 #: What users complain of: it fails before the hotfix, and must pass after it.
 VERIFY = {
     "name": "a note with an umlaut can be saved",
@@ -94,6 +101,67 @@ def patch(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text(origin.git(checkout, "diff") + "\n", encoding="utf-8")
     backend.write_text(broken, encoding="utf-8")
     return path
+
+
+@contextmanager
+def committed(folder: Path, branch: str, files: dict[str, str]) -> Iterator[None]:
+    """Have a branch with one commit that changes files; the checkout is on main as before."""
+    origin.git(folder, "checkout", "--quiet", "-b", branch)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    origin.git(folder, "add", "--all")
+    origin.git(folder, "commit", "--quiet", "--message", branch)
+    origin.git(folder, "checkout", "--quiet", "main")
+    try:
+        yield
+    finally:
+        origin.git(folder, "branch", "--quiet", "-D", branch)
+
+
+class CutOff:
+    """A gateway to the registry that is gone for good once so many bytes went through it."""
+
+    def __init__(self, after: int) -> None:
+        self._left = after
+        self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.cut = False
+
+    def __enter__(self) -> CutOff:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_nothing: object) -> None:
+        self._end()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _address = self._listener.accept()
+                server = socket.create_connection((REGISTRY_ADDRESS, REGISTRY_PORT))
+                self._open += [client, server]
+                for source, target in ((client, server), (server, client)):
+                    threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                with self._lock:
+                    self._left -= len(data)
+                    self.cut = self.cut or self._left < 0
+                if self.cut:
+                    self._end()
+                    return
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def _end(self) -> None:
+        for one in (self._listener, *self._open):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
 
 
 def branches(folder: Path) -> list[str]:
@@ -240,6 +308,60 @@ def test_without_a_registry_the_images_go_straight_to_the_host(staging: Host, ch
     assert staging.runs_its_record()
     local = docker("image", "inspect", "--format", "{{.Id}}", f"{REGISTRY}/notes-backend:{record['version']}")
     assert record["images"]["backend"]["image_id"] == local
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_while_building_is_told(bare: Host, checkout: Path) -> None:
+    dockerfile = (checkout / "Dockerfile").read_text(encoding="utf-8")
+    # A file system of its own that is full at once: never the machine's.
+    small = "RUN --mount=type=tmpfs,target=/small,size=1m cat /dev/zero >/small/filler\n"
+    with committed(checkout, "full-disk", {"Dockerfile": dockerfile.replace(AS_BACKEND, AS_BACKEND + small)}):
+        wanted = {"services": "backend", "revision": "full-disk", "hotfix_repository": str(checkout)}
+        done = play("emergency_build", *STAGING, *given(**wanted))
+    assert done.code != 0
+    assert "The disk of the build engine filled up while backend was built." in done.text
+    assert "Nothing was pushed." in done.text
+    assert bare.name
+
+
+@pytest.mark.slow
+def test_a_registry_that_goes_down_halfway_is_done_without(staging: Host, checkout: Path) -> None:
+    good(play("adopt", *STAGING))
+    # So much that the push is still at it when the connection is cut, and cannot be packed to less.
+    more = {"notes/static/more.txt": secrets.token_hex(4_000_000)}
+    with committed(checkout, "large", more), CutOff(1_000_000) as gateway:
+        wanted = {"services": "backend", "revision": "large", "hotfix_repository": str(checkout)}
+        address = {"hotfix_registry_address": f"127.0.0.1:{gateway.port}"}
+        built = good(play("emergency_build", *STAGING, *given(**wanted, **address)))
+        assert gateway.cut
+    assert "failed 3 times" in built.text
+    (sent,) = {line for line in built.text.split('"') if line.startswith("hotfix-20") and "build engine only" in line}
+    deployed = good(play("deploy", *STAGING, "-e", "version=emergency", *UNCHECKED, *given(**address)))
+    assert "Deploy: done on every host." in deployed.text
+    record = staging.current()
+    assert record["version"] == sent.split()[0]
+    assert record["images"]["backend"]["source"] == "transferred"
+    assert staging.runs_its_record()
+
+
+@pytest.mark.slow
+def test_a_hotfix_that_starts_and_is_unhealthy_never_reaches_users(staging: Host, checkout: Path) -> None:
+    good(play("adopt", *STAGING))
+    good(play("proxy", *STAGING))
+    before, known = staging.current(), branches(checkout)
+    backend = (checkout / "notes/backend.py").read_text(encoding="utf-8")
+    assert backend.count(HEALTHY) == 1
+    (checkout / "notes/backend.py").write_text(backend.replace(HEALTHY, UNHEALTHY), encoding="utf-8")
+    try:
+        wanted = {**SAID, "what": "Be ill", "services": "backend", "changes": True, "hotfix_repository": str(checkout)}
+        done = play("hotfix", *STAGING, *UNCHECKED, *given(**wanted))
+    finally:
+        origin.git(checkout, "checkout", "--quiet", "notes/backend.py")
+    assert done.code != 0
+    assert "unhealthy" in done.text
+    assert staging.current() == before
+    assert staging.served() == ("v1", True)
+    assert len(branches(checkout)) == len(known) + 1
 
 
 def test_in_ci_the_key_comes_in_a_variable_and_is_gone_with_the_run(

@@ -15,12 +15,12 @@ from tests.integration import sabotage
 from tests.integration.driver import APP, Host, Played, play
 from tests.integration.sabotage import assert_settled, assert_unnoticed, containers_of, live_slot, zero_downtime
 
-STAGING = ("-l", "staging")
+PROD1 = ("-l", "prod1")
 FRESH = ("make_room", "images", "start", "smoke", "switch", "prepare_proxy", "point_proxy", "verify")
 
 
 def restart(*arguments: str) -> Played:
-    return play("restart", *STAGING, *arguments)
+    return play("restart", *PROD1, *arguments)
 
 
 def done(played: Played) -> Played:
@@ -35,34 +35,34 @@ def state_of(host: Host, name: str) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[list[Host]]:
-    """Holds the staging host between tests that leave it as they found it."""
+    """Holds the host between tests that leave it as they found it."""
     yield []
 
 
 @pytest.fixture
-def host(stage: list[Host]) -> Host:
-    """A staging host with v1 confirmed and its proxy under management; made anew where a test left it otherwise."""
+def prod1(stage: list[Host]) -> Host:
+    """A production host with v1 confirmed and its proxy under management; made anew where a test left it otherwise."""
     if stage:
         try:
             assert_settled(stage[0], "v1")
         except (AssertionError, OSError):
             stage.clear()
     if not stage:
-        stage.extend(zero_downtime("staging1"))
+        stage.extend(zero_downtime("prod1"))
     return stage[0]
 
 
-def test_users_notice_nothing_of_a_release_that_is_started_afresh(host: Host) -> None:
-    before, slot = host.current(), live_slot(host)
+def test_users_notice_nothing_of_a_release_that_is_started_afresh(prod1: Host) -> None:
+    before, slot = prod1.current(), live_slot(prod1)
     plan = done(restart("-e", "services=backend", "--check"))
     assert "frontend, hocuspocus would be restarted with it" in plan.text
-    assert live_slot(host) == slot
-    with load.running("staging1", rate=25, sockets=8, slow_seconds=2) as users:
+    assert live_slot(prod1) == slot
+    with load.running("prod1", rate=25, sockets=8, slow_seconds=2) as users:
         first = done(restart("-e", "services=backend", "-e", "reason='pages are slow'"))
     assert_unnoticed(users.report())
-    assert_settled(host, "v1")
-    assert live_slot(host) != slot
-    after = host.current()
+    assert_settled(prod1, "v1")
+    assert live_slot(prod1) != slot
+    after = prod1.current()
     assert (after["id"], after["arrived_by"], after["came_from"]) == (
         before["id"],
         before["arrived_by"],
@@ -73,8 +73,8 @@ def test_users_notice_nothing_of_a_release_that_is_started_afresh(host: Host) ->
     assert "users noticed nothing" in again.text
 
 
-def test_what_cannot_be_meant_is_refused_before_anything_is_touched(host: Host) -> None:
-    before = host.containers(), len(host.journal())
+def test_what_cannot_be_meant_is_refused_before_anything_is_touched(prod1: Host) -> None:
+    before = prod1.containers(), len(prod1.journal())
     told = restart("-e", "services=backnd,redis")
     assert told.code != 0
     assert "Unknown service 'backnd': the app has backend, frontend, hocuspocus, nginx, postgres, redis" in told.text
@@ -84,123 +84,123 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_touched(host: Host) 
     told = restart("-e", "services=high_usage,redis")
     assert told.code != 0
     assert "high_usage stands beside names of services" in told.text
-    assert (host.containers(), len(host.journal())) == before
+    assert (prod1.containers(), len(prod1.journal())) == before
 
 
 @pytest.mark.slow
-def test_what_uses_too_much_is_found_shown_and_restarted(host: Host) -> None:
+def test_what_uses_too_much_is_found_shown_and_restarted(prod1: Host) -> None:
     idle = done(restart("-e", "services=high_usage", "-e", "restart_high_cpu=95"))
     assert "nothing would be restarted" in idle.text
-    slot = live_slot(host)
-    busy = faults.containers("staging1", "backend")[0]
-    host.docker("exec", "--detach", busy, "sh", "-c", "while :; do :; done")
+    slot = live_slot(prod1)
+    busy = faults.containers("prod1", "backend")[0]
+    prod1.docker("exec", "--detach", busy, "sh", "-c", "while :; do :; done")
     told = done(restart("-e", "services=high_usage", "-e", "restart_high_cpu=60"))
     assert f"{busy} uses" in told.text
     assert "At or above 60 % of a CPU or 80 % of the memory: backend." in told.text
-    assert_settled(host, "v1")
-    assert live_slot(host) != slot
+    assert_settled(prod1, "v1")
+    assert live_slot(prod1) != slot
 
 
 @pytest.mark.slow
-def test_backing_services_are_restarted_in_the_order_of_their_dependences(host: Host) -> None:
-    slot = live_slot(host)
+def test_backing_services_are_restarted_in_the_order_of_their_dependences(prod1: Host) -> None:
+    slot = live_slot(prod1)
     plan = done(restart("-e", "services=nginx,redis,postgres", "--check"))
     assert "every WebSocket breaks" in plan.text
     assert "backend, nginx cannot use it until it is healthy again" in plan.text
-    lines = len(host.journal())
+    lines = len(prod1.journal())
     done(restart("-e", "services=nginx,redis,postgres"))
-    steps = [e for e in host.journal()[lines:] if e["phase"] == "begin" and e["step"] == "restart"]
+    steps = [e for e in prod1.journal()[lines:] if e["phase"] == "begin" and e["step"] == "restart"]
     assert [step["service"] for step in steps] == ["postgres", "redis", "nginx"]
-    assert "check_dependants" in [e["step"] for e in host.journal()[lines:]]
-    assert live_slot(host) == slot
-    assert_settled(host, "v1")
+    assert "check_dependants" in [e["step"] for e in prod1.journal()[lines:]]
+    assert live_slot(prod1) == slot
+    assert_settled(prod1, "v1")
     again = done(restart("-e", "services=redis", "--check"))
     assert "Last time," in again.text
 
 
 @pytest.mark.slow
-def test_a_wedged_container_is_killed_only_when_told_to(host: Host) -> None:
+def test_a_wedged_container_is_killed_only_when_told_to(prod1: Host) -> None:
     # Without its signals' handler it neither stops nor answers.
-    faults.freeze_service("staging1", "redis")
-    began = state_of(host, "notes-redis")["StartedAt"]
+    faults.freeze_service("prod1", "redis")
+    began = state_of(prod1, "notes-redis")["StartedAt"]
     told = restart("-e", "services=redis", "-e", "hotfix_stop_timeout=3")
     assert told.code != 0
     assert "notes-redis did not stop within 10 s, and was not killed." in told.text
     assert "-e force=true" in told.text
-    assert state_of(host, "notes-redis")["StartedAt"] == began
+    assert state_of(prod1, "notes-redis")["StartedAt"] == began
     done(restart("-e", "services=redis", "-e", "force=true", "-e", "hotfix_stop_timeout=3"))
-    assert state_of(host, "notes-redis")["StartedAt"] != began
-    assert_settled(host, "v1")
+    assert state_of(prod1, "notes-redis")["StartedAt"] != began
+    assert_settled(prod1, "v1")
 
 
 @pytest.mark.slow
-def test_a_container_that_does_not_come_back_is_shown(host: Host) -> None:
+def test_a_container_that_does_not_come_back_is_shown(prod1: Host) -> None:
     # So little memory that it is killed as soon as it starts.
-    host.docker("update", "--memory", "6m", "--memory-swap", "6m", "notes-redis")
+    prod1.docker("update", "--memory", "6m", "--memory-swap", "6m", "notes-redis")
     told = restart("-e", "services=redis", "-e", "hotfix_start_timeout=25")
     assert told.code != 0
     assert "notes-redis did not come back" in told.text
     for words in ("exit code 137", "killed for lack of memory: yes", "Its health check said:", "Its last lines:"):
         assert words in told.text, told.raw
-    host.docker("update", "--memory", "512m", "--memory-swap", "512m", "notes-redis")
+    prod1.docker("update", "--memory", "512m", "--memory-swap", "512m", "notes-redis")
     done(restart("-e", "services=redis"))
-    assert state_of(host, "notes-redis")["Status"] == "running"
-    assert_settled(host, "v1")
+    assert state_of(prod1, "notes-redis")["Status"] == "running"
+    assert_settled(prod1, "v1")
 
 
 @pytest.mark.slow
-def test_a_proxy_that_would_not_come_up_again_is_left_running(host: Host) -> None:
-    began = state_of(host, "notes-nginx")["StartedAt"]
-    host.run("mv", f"{APP}/nginx/certs/privkey.pem", f"{APP}/nginx/certs/away")
+def test_a_proxy_that_would_not_come_up_again_is_left_running(prod1: Host) -> None:
+    began = state_of(prod1, "notes-nginx")["StartedAt"]
+    prod1.run("mv", f"{APP}/nginx/certs/privkey.pem", f"{APP}/nginx/certs/away")
     try:
         told = restart("-e", "services=nginx")
     finally:
-        host.run("mv", f"{APP}/nginx/certs/away", f"{APP}/nginx/certs/privkey.pem")
+        prod1.run("mv", f"{APP}/nginx/certs/away", f"{APP}/nginx/certs/privkey.pem")
     assert told.code != 0
     assert "would not come up again" in told.text
-    assert state_of(host, "notes-nginx")["StartedAt"] == began
-    assert_settled(host, "v1")
+    assert state_of(prod1, "notes-nginx")["StartedAt"] == began
+    assert_settled(prod1, "v1")
 
 
 @pytest.mark.slow
 def test_the_release_beside_the_current_one_makes_room_and_that_is_said() -> None:
-    (host,) = zero_downtime("staging1")
-    done(play("deploy", *STAGING, "-e", "version=v6"))
+    (host,) = zero_downtime("prod1")
+    done(play("deploy", *PROD1, "-e", "version=v6"))
     plan = done(restart("-e", "services=backend", "--check"))
     assert "would make room: a rollback to it then starts it first." in plan.text
     said = done(restart("-e", "services=backend"))
     assert "no longer runs beside the current release" in said.text
     assert_settled(host, "v6")
-    done(play("rollback", *STAGING))
+    done(play("rollback", *PROD1))
     assert_settled(host, "v1")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("phase", ["begin", "end"])
 @pytest.mark.parametrize("step", FRESH)
-def test_the_module_is_killed_in_a_restart(step: str, phase: str, host: Host) -> None:
+def test_the_module_is_killed_in_a_restart(step: str, phase: str, prod1: Host) -> None:
     """The operator's next restart goes on with it, and users noticed nothing of either."""
-    if step == "make_room" and not containers_of(host, "green" if live_slot(host) == "blue" else "blue"):
+    if step == "make_room" and not containers_of(prod1, "green" if live_slot(prod1) == "blue" else "blue"):
         done(restart("-e", "services=backend"))
-    with load.running("staging1", rate=25, sockets=8, slow_seconds=2) as users:
+    with load.running("prod1", rate=25, sockets=8, slow_seconds=2) as users:
         killed = sabotage.module_killed(
-            host, "restart", *STAGING, "-e", "services=backend", action="restart", step=step, phase=phase
+            prod1, "restart", *PROD1, "-e", "services=backend", action="restart", step=step, phase=phase
         )
         assert killed.code != 0
         done(restart("-e", "services=backend"))
-    assert_settled(host, "v1")
+    assert_settled(prod1, "v1")
     assert_unnoticed(users.report())
 
 
 @pytest.mark.slow
-def test_ansible_is_killed_in_a_restart(host: Host) -> None:
+def test_ansible_is_killed_in_a_restart(prod1: Host) -> None:
     """A rollback finds nothing to go back to, and the next restart goes on."""
-    with load.running("staging1", rate=25, sockets=8, slow_seconds=2) as users:
+    with load.running("prod1", rate=25, sockets=8, slow_seconds=2) as users:
         sabotage.controller_killed(
-            host, "restart", *STAGING, "-e", "services=backend", action="restart", step="switch", phase="begin"
+            prod1, "restart", *PROD1, "-e", "services=backend", action="restart", step="switch", phase="begin"
         )
         done(restart("-e", "services=backend"))
-    assert_settled(host, "v1")
+    assert_settled(prod1, "v1")
     assert_unnoticed(users.report())
 
 
