@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import shutil
@@ -164,6 +165,9 @@ class Hostile:
             pass
 
     def close(self) -> None:
+        # Closed alone, it would leave its thread waiting on a number that the next socket gets.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import ssl
@@ -108,6 +109,9 @@ class Server:
             pass
 
     def close(self) -> None:
+        # Closed alone, it would leave its thread waiting on a number that the next socket gets.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
 

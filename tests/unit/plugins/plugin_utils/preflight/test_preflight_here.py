@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
@@ -89,6 +90,9 @@ class Server:
                     self.got.append(b"")
 
     def close(self) -> None:
+        # Closed alone, it would leave its thread waiting on a number that the next socket gets.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
 
