@@ -30,10 +30,11 @@ class ActionModule(ActionBase):
                 "results": {"type": "str", "required": True},
                 "name": {"type": "str", "default": "all hosts"},
                 "json": {"type": "path"},
+                "brief": {"type": "bool", "default": False},
             }
         )
         found = report.items_of(task_vars or {}, arguments["results"])
-        lines = report.lines(found, arguments["name"])
+        lines = report.lines(found, arguments["name"], brief=arguments["brief"])
         files: list[str] = []
         if arguments["json"] and not self._task.check_mode:
             document = report.document(found, arguments["name"])

@@ -41,6 +41,10 @@ options:
   json:
     description: File on the controller for all that was found, as JSON. It can be read by its owner only.
     type: path
+  brief:
+    description: Whether the table is only of what did not pass.
+    type: bool
+    default: false
 seealso:
   - module: pangeafate.hotfix.preflight
 """

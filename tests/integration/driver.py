@@ -22,10 +22,10 @@ RECORDS = ROOT / ".cache/test-incidents"
 APP = "/srv/notes"
 OF_PROJECT = "label=com.docker.compose.project=notes"
 SWITCHED = ("backend", "frontend", "hocuspocus")
-#: Nobody looks from outside before a deploy, which takes four seconds: for what is not about that look.
-NO_BASELINE = ("-e", "deploy_baseline=false")
+#: Nobody looks before a deploy, from outside or at the hosts, which takes six seconds: for what is not about that.
+NO_BASELINE = ("-e", "deploy_baseline=false", "-e", "deploy_preflight=false")
 #: Nor after it. It lets a release through that the checks would find broken: v2 is healthy, but saves nothing.
-UNCHECKED = ("-e", '{"hotfix_checks": []}')
+UNCHECKED = ("-e", '{"hotfix_checks": [], "deploy_preflight": false}')
 
 
 @dataclass(frozen=True)

@@ -63,12 +63,15 @@ def verdict(found: t.Mapping[str, t.Sequence[Item]]) -> str:
     return WARNING if counted[WARNING] else PASSED
 
 
-def lines(found: t.Mapping[str, t.Sequence[Item]], name: str) -> list[str]:
-    """Return the verdict and the table, at most 80 columns wide."""
+def lines(found: t.Mapping[str, t.Sequence[Item]], name: str, *, brief: bool = False) -> list[str]:
+    """Return the verdict and the table, at most 80 columns wide; *brief* leaves out what works or is not used."""
     counted = counts(found)
     told = ", ".join(f"{number} {status}" for status, number in counted.items() if number) or "nothing was looked at"
     shown = textwrap.wrap(f"Preflight of {name}: {told}.", WIDTH)
-    for host, items in found.items():
+    for host, every in found.items():
+        items = [one for one in every if not (brief and one["status"] in (PASSED, SKIPPED))]
+        if not items:
+            continue
         shown.append(host if len(host) <= WIDTH else f"{host[: WIDTH - 1]}…")
         for one in items:
             shown += _item(one)

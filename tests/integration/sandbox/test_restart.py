@@ -92,7 +92,8 @@ def test_what_uses_too_much_is_found_shown_and_restarted(prod1: Host) -> None:
     idle = done(restart("-e", "services=high_usage", "-e", "restart_high_cpu=95"))
     assert "nothing would be restarted" in idle.text
     slot = live_slot(prod1)
-    busy = faults.containers("prod1", "backend")[0]
+    label = "label=pangeafate.hotfix.service=backend"
+    busy = prod1.docker("ps", "--filter", label, "--filter", "status=running", "--format", "{{.Names}}").split()[0]
     prod1.docker("exec", "--detach", busy, "sh", "-c", "while :; do :; done")
     told = done(restart("-e", "services=high_usage", "-e", "restart_high_cpu=60"))
     assert f"{busy} uses" in told.text

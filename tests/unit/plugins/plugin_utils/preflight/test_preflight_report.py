@@ -51,6 +51,19 @@ def test_the_table() -> None:
     ]
 
 
+def test_on_the_way_to_something_else_only_what_did_not_pass_is_shown() -> None:
+    found = report.items_of(
+        variables(app1={"looks": [one("SSH", "passed"), BAD]}, app2={"looks": [one("SSH", "passed")]}), "found"
+    )
+    assert report.lines(found, "production", brief=True) == [
+        "Preflight of production: 1 failed, 2 passed.",
+        "app1",
+        "  FAILED  disk             Only 3 MB are free.",
+        "          In an emergency: A rollback fails.",
+        "          To mend it: make room.",
+    ]
+
+
 @given(names=st.lists(TEXT, min_size=1, max_size=4), says=TEXT, host=TEXT)
 def test_no_line_is_wider_than_a_terminal(names: list[str], says: str, host: str) -> None:
     items = [one(name, "failed", says, breaks=says, mend=says) for name in names]
