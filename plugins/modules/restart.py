@@ -53,6 +53,7 @@ options:
     description:
       - Whether a container that does not stop within O(stop_timeout) seconds is killed.
       - Without it no container that is restarted in place is ever killed, and one that does not stop fails the module.
+        But for the proxy, which has no data, takes no requests while it stops, and would wait for WebSockets for ever.
     type: bool
     default: false
   high_cpu:

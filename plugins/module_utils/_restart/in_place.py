@@ -26,6 +26,8 @@ _CRASHES = 2
 #: Seconds that a container without a health check must run without a restart.
 _SETTLE = 3.0
 _LOG_LINES = 30
+#: Seconds that a proxy may take to finish requests: it takes no new ones meanwhile, and a WebSocket never ends.
+PROXY_PATIENCE = 2
 
 
 class Restarted(t.NamedTuple):
@@ -106,8 +108,11 @@ def _require_good_configuration(host: Host, proxies: t.Sequence[Container]) -> N
 
 
 def _stop(host: Host, model: _compose.Model, container: Container, *, force: bool) -> None:
-    """Stop a container. Without *force* it is never killed, however long it takes."""
+    """Stop a container. Without *force* only the proxy, which has no data, is killed where that takes long."""
     if container.status in ("exited", "created", "dead"):
+        return
+    if container.service == host.app.proxy_service:
+        host.docker.stop([container.id], timeout=min(PROXY_PATIENCE, host.app.stop_timeout))
         return
     if force:
         host.docker.stop([container.id], timeout=host.app.stop_timeout)

@@ -137,12 +137,16 @@ def _of_replaced(host: Host, plan: Plan, why: t.Optional[str]) -> t.List[str]:
 def _of_backing(host: Host, plan: Plan, service: str, *, force: bool) -> t.List[str]:
     hit = which.dependants(plan.model, [service])
     if service == host.app.proxy_service:
-        what = "no request reaches the app until it is up again, and every WebSocket breaks"
+        what = (
+            f"requests in flight have {in_place.PROXY_PATIENCE} s to finish, none reaches the app until it is up "
+            "again, and every WebSocket breaks"
+        )
     elif hit:
         what = f"{', '.join(hit)} cannot use it until it is healthy again"
     else:
         what = "nothing else depends on it"
-    kill = f"; killed where it does not stop within {host.app.stop_timeout} s" if force else ""
+    killed = force and service != host.app.proxy_service
+    kill = f"; killed where it does not stop within {host.app.stop_timeout} s" if killed else ""
     return [
         f"{service} would be restarted in place{kill}: {what}. {history.last_time(host, [service], history.IN_PLACE)}"
     ]

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import faults, load
+from sandbox import load
 from tests.integration import sabotage
 from tests.integration.driver import APP, Host, Played, play
 from tests.integration.sabotage import assert_settled, assert_unnoticed, containers_of, live_slot, zero_downtime
 
 PROD1 = ("-l", "prod1")
+IN_PLACE = ("-e", "hotfix_strategy=recreate")
 FRESH = ("make_room", "images", "start", "smoke", "switch", "prepare_proxy", "point_proxy", "verify")
 
 
@@ -26,6 +27,19 @@ def restart(*arguments: str) -> Played:
 def done(played: Played) -> Played:
     assert played.code == 0, played.raw
     return played
+
+
+def reached_by_users(host: Host, service: str) -> str:
+    """The name of a container of a switched service in the slot that users are in."""
+    slot = live_slot(host)
+    names = host.docker("ps", "--filter", f"name={service}", "--format", "{{.Names}}").split()
+    return next(name for name in names if name.startswith(f"notes-{service}" if slot == "own" else f"notes-{slot}"))
+
+
+def starve(host: Host, name: str) -> None:
+    """Leave a container so little memory that it is killed as soon as it starts."""
+    host.docker("stop", "--time", "1", name)
+    host.docker("update", "--memory", "6m", "--memory-swap", "6m", name)
 
 
 def state_of(host: Host, name: str) -> dict[str, object]:
@@ -92,12 +106,11 @@ def test_what_uses_too_much_is_found_shown_and_restarted(prod1: Host) -> None:
     idle = done(restart("-e", "services=high_usage", "-e", "restart_high_cpu=95"))
     assert "nothing would be restarted" in idle.text
     slot = live_slot(prod1)
-    label = "label=pangeafate.hotfix.service=backend"
-    busy = prod1.docker("ps", "--filter", label, "--filter", "status=running", "--format", "{{.Names}}").split()[0]
+    busy = reached_by_users(prod1, "backend")
     prod1.docker("exec", "--detach", busy, "sh", "-c", "while :; do :; done")
-    told = done(restart("-e", "services=high_usage", "-e", "restart_high_cpu=60"))
+    told = done(restart("-e", "services=high_usage", "-e", "restart_high_cpu=20"))
     assert f"{busy} uses" in told.text
-    assert "At or above 60 % of a CPU or 80 % of the memory: backend." in told.text
+    assert "At or above 20 % of a CPU or 80 % of the memory: backend." in told.text
     assert_settled(prod1, "v1")
     assert live_slot(prod1) != slot
 
@@ -121,8 +134,8 @@ def test_backing_services_are_restarted_in_the_order_of_their_dependences(prod1:
 
 @pytest.mark.slow
 def test_a_wedged_container_is_killed_only_when_told_to(prod1: Host) -> None:
-    # Without its signals' handler it neither stops nor answers.
-    faults.freeze_service("prod1", "redis")
+    # It neither answers nor takes the signal to stop.
+    prod1.docker("kill", "--signal", "STOP", "notes-redis")
     began = state_of(prod1, "notes-redis")["StartedAt"]
     told = restart("-e", "services=redis", "-e", "hotfix_stop_timeout=3")
     assert told.code != 0
@@ -136,16 +149,16 @@ def test_a_wedged_container_is_killed_only_when_told_to(prod1: Host) -> None:
 
 @pytest.mark.slow
 def test_a_container_that_does_not_come_back_is_shown(prod1: Host) -> None:
-    # So little memory that it is killed as soon as it starts.
-    prod1.docker("update", "--memory", "6m", "--memory-swap", "6m", "notes-redis")
-    told = restart("-e", "services=redis", "-e", "hotfix_start_timeout=25")
+    name = reached_by_users(prod1, "frontend")
+    starve(prod1, name)
+    told = restart("-e", "services=frontend", *IN_PLACE, "-e", "hotfix_start_timeout=25")
     assert told.code != 0
-    assert "notes-redis did not come back" in told.text
+    assert f"{name} did not come back" in told.text
     for words in ("exit code 137", "killed for lack of memory: yes", "Its health check said:", "Its last lines:"):
         assert words in told.text, told.raw
-    prod1.docker("update", "--memory", "512m", "--memory-swap", "512m", "notes-redis")
-    done(restart("-e", "services=redis"))
-    assert state_of(prod1, "notes-redis")["Status"] == "running"
+    prod1.docker("update", "--memory", "512m", "--memory-swap", "512m", name)
+    done(restart("-e", "services=frontend", *IN_PLACE))
+    assert state_of(prod1, name)["Status"] == "running"
     assert_settled(prod1, "v1")
 
 
@@ -208,13 +221,15 @@ def test_ansible_is_killed_in_a_restart(prod1: Host) -> None:
 @pytest.mark.slow
 def test_a_host_that_fails_is_the_last_one_that_is_touched() -> None:
     first, second = zero_downtime("prod1", "prod2")
-    first.docker("update", "--memory", "6m", "--memory-swap", "6m", "notes-redis")
-    began = state_of(second, "notes-redis")["StartedAt"]
-    told = play("restart", "-l", "production", "-e", "services=redis", "-e", "hotfix_start_timeout=25")
-    first.docker("update", "--memory", "512m", "--memory-swap", "512m", "notes-redis")
+    name = reached_by_users(first, "frontend")
+    other = reached_by_users(second, "frontend")
+    starve(first, name)
+    began = state_of(second, other)["StartedAt"]
+    both = ("-l", "production", "-e", "services=frontend", *IN_PLACE)
+    told = play("restart", *both, "-e", "hotfix_start_timeout=25")
+    first.docker("update", "--memory", "512m", "--memory-swap", "512m", name)
     assert told.code != 0
     assert "prod1: failed" in told.text
-    assert state_of(second, "notes-redis")["StartedAt"] == began
-    told = play("restart", "-l", "production", "-e", "services=redis")
-    assert told.code == 0, told.raw
-    assert state_of(second, "notes-redis")["StartedAt"] != began
+    assert state_of(second, other)["StartedAt"] == began
+    done(play("restart", *both))
+    assert state_of(second, other)["StartedAt"] != began

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _proxy
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart.perform import Wanted, perform
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart.perform import Wanted, check, perform
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
 
 RUN = Run("r1", "ann", "", False)
@@ -95,6 +95,13 @@ def test_one_that_does_not_stop_is_not_killed_unless_that_is_asked_for(stage: St
     assert not [words for words in runner.calls if words[0] in ("start", "kill")]
     stage.restart("redis", force=True)
     assert runner.calls[[w[0] for w in runner.calls].index("start") - 1][:3] == ("stop", "--time", "10")
+
+
+def test_a_proxy_does_not_wait_for_its_websockets(stage: Stage, runner: t.Any) -> None:
+    plan = check(stage.host, Wanted(("nginx",)))["plan"]
+    assert any("requests in flight have 2 s to finish" in line and "every WebSocket breaks" in line for line in plan)
+    stage.restart("nginx")
+    assert next(w for w in runner.calls if w[0] == "stop")[:3] == ("stop", "--time", "2")
 
 
 def test_one_that_ended_by_itself_is_only_started(stage: Stage, runner: t.Any) -> None:
