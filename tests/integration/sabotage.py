@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from sandbox import faults, lifecycle, load
@@ -40,6 +40,11 @@ def sabotaged(descriptor):
         when = json.load(stream)
     if any(entry.get(key) != value for key, value in when["entry"].items()):
         return
+    with open("{_FOLDER}/seen", "a") as stream:
+        stream.write("x")
+        stream.flush()
+        if stream.tell() < when["nth"]:
+            return
     open("{_FOLDER}/reached", "w").close()
     if when["kill"]:
         os.kill(os.getpid(), 9)
@@ -55,6 +60,8 @@ cat >{_FOLDER}/sitecustomize.py
 printf '#!/bin/sh\\nPYTHONPATH={_FOLDER} exec /usr/bin/python3 "$@"\\n' >{_PYTHON}
 printf '%s' "$1" >{_FOLDER}/when
 rm -f {_FOLDER}/reached
+: >{_FOLDER}/seen
+chmod 666 {_FOLDER}/seen
 chmod 755 {_PYTHON}
 chmod 777 {_FOLDER}
 """
@@ -84,11 +91,19 @@ print("seen" if seen else "nothing", flush=True)
 INTERPRETER = ("--inventory", str(Path(__file__).with_name("sabotage.ini")))
 
 
-@contextmanager
-def at(host: Host, *, kill: bool, **entry: str) -> Iterator[None]:
+def at(host: Host, *, kill: bool, **entry: str) -> AbstractContextManager[None]:
     """Have modules that run with INTERPRETER stop where a journal line like *entry* is on disk: killed, or waiting."""
-    when = json.dumps({"kill": kill, "entry": entry})
-    faults.on_host(host.name, "bash", "-euc", _INSTALL, "-", when, stdin=_CUSTOMIZE.encode())
+    return _installed(host, {"kill": kill, "entry": entry, "nth": 1})
+
+
+def at_line(host: Host, *, kill: bool, nth: int) -> AbstractContextManager[None]:
+    """Have them stop once so many lines, of whatever kind, are on disk."""
+    return _installed(host, {"kill": kill, "entry": {}, "nth": nth})
+
+
+@contextmanager
+def _installed(host: Host, when: dict[str, object]) -> Iterator[None]:
+    faults.on_host(host.name, "bash", "-euc", _INSTALL, "-", json.dumps(when), stdin=_CUSTOMIZE.encode())
     try:
         yield
     finally:

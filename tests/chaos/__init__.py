@@ -1,0 +1,7 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Breaks things at random while users are at work, and looks whether the next command reaches a good state.
+
+make chaos RUNS=20 SEED=7
+"""

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make so many runs, or the named ones again; fail where one of them was lost.
+
+python -m tests.chaos --runs 20 --seed 7
+python -m tests.chaos --case deploy/module_killed/12
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from collections import Counter
+from pathlib import Path
+
+from tests.chaos.runs import Ended, Place, case_of, drawn
+from tests.integration.driver import ROOT
+
+LOST = ROOT / ".cache/chaos"
+
+
+def keep(ended: Ended) -> Path:
+    """Keep what a lost run printed."""
+    LOST.mkdir(parents=True, exist_ok=True)
+    path = LOST / f"{str(ended.case).replace('/', '-')}.log"
+    path.write_text("\n".join([*ended.problems, ended.printed]), encoding="utf-8")
+    return path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=None, help="drawn where it is not given; it is printed")
+    parser.add_argument("--first", type=int, default=0, help="number of the first run, to go on with a seed")
+    parser.add_argument("--host", default="staging1")
+    parser.add_argument("--case", action="append", default=[], help="make this run, as a report names it")
+    options = parser.parse_args()
+    seed = secrets.randbelow(10**6) if options.seed is None else options.seed
+    cases = [case_of(text) for text in options.case]
+    cases = cases or [drawn(seed, number) for number in range(options.first, options.first + options.runs)]
+    print(f"seed {seed}, {len(cases)} runs on {options.host}", flush=True)
+    place = Place(options.host)
+    every = []
+    for number, case in enumerate(cases, options.first):
+        ended = place.run(case)
+        every.append(ended)
+        how = f"good after {', '.join(ended.recovered)}" if ended.good else f"LOST, see {keep(ended)}"
+        numbers = f"{ended.failed} of {ended.requests} requests failed"
+        print(f"{number:4} {case}: {how}; {numbers}; {ended.seconds:.0f} s", flush=True)
+        for problem in ended.problems:
+            print(f"       {problem[:400]}", flush=True)
+    by = Counter(len(one.recovered) for one in every if one.good)
+    lost = [one for one in every if not one.good]
+    first = f"{by[1]} by the same command again"
+    print(
+        f"{len(every) - len(lost)} good ({first}), {len(lost)} lost, {sum(one.lost_notes for one in every)} notes lost"
+    )
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
