@@ -334,11 +334,12 @@ def reload_proxy(session: Session) -> None:
 def _running(session: Session, service: str) -> t.List[Container]:
     """Return the proxy's containers once all of them run.
 
-    A proxy whose upstreams crash can crash with them (nginx does not start without their names): it is started
-    again, now that they are back, or has its next try awaited.
+    A proxy whose upstreams crash can crash with them (nginx does not start without their names): it is started again,
+    now that they are back. The engine's own next try may be a minute away by then.
     """
     host = session.host
     end = host.clock.steady() + _COMES_UP
+    tried: t.Set[str] = set()
     while True:
         session.require()
         proxies = [c for c in host.docker.containers(host.app.project) if c.service == service]
@@ -354,4 +355,7 @@ def _running(session: Session, service: str) -> t.List[Container]:
         for container in proxies:
             if container.status in ("exited", "created"):
                 host.docker.start(container.id)
+            elif container.status == "restarting" and container.id not in tried:
+                tried.add(container.id)
+                host.docker.restart([container.id], timeout=host.app.stop_timeout)
         host.clock.sleep(0.5)

@@ -123,7 +123,7 @@ class Place:
 
     def _recover(self, case: Case, ended: Ended) -> None:
         """Type what the operator would: the same again; what is down; the way back; a deploy of what was good."""
-        backing = ("restart", "-e", "services=postgres,redis,nginx", "-e", "force=true", "-e", "takeover=true")
+        backing = ("restart", "-e", "services=postgres,redis", "-e", "force=true", "-e", "takeover=true")
         again = self.words(case)
         ways: Sequence[Sequence[Sequence[str]]] = (
             (again,),
