@@ -102,7 +102,7 @@ def _tell_proxy(way: Way) -> str:
     commands = [" ".join(shlex.quote(word) for word in one) for one in (way.proxy_test, way.proxy_reload) if one]
     if way.method == FLIP:
         inside = shlex.quote(_IN_PROXY.replace("COMMANDS", " && ".join(commands) or "true"))
-        line = f'docker exec "$1" sh -c {inside} "$(live) $(cat "$APP_DIR/proxy/live/id" 2>/dev/null)" 2>&1'
+        line = f'read_word "$APP_DIR/proxy/live/id"\n  docker exec "$1" sh -c {inside} "$(live) $WORD" 2>&1'
     else:
         line = " && ".join(f'docker exec "$1" {command} 2>&1' for command in commands) or "true"
     return f"tell_proxy() {{\n  {line}\n}}\n"
@@ -159,15 +159,22 @@ say() { printf '%s\n' "$*"; }
 
 # -- time: the clock on the wall for records, the time since boot for waiting, which nobody sets ----
 
-now() {
-  moment=$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)
-  case $moment in
-    *[!0-9TZ:.-]*) date -u +%Y-%m-%dT%H:%M:%S.000Z ;;
-    *) printf '%s\n' "$moment" ;;
+# Sets NOW, and EPOCH to the seconds since 1970.
+tell_time() {
+  NOW=$(date -u '+%Y-%m-%dT%H:%M:%S.%3NZ %s')
+  EPOCH=${NOW##* } NOW=${NOW% *}
+  case $NOW in
+    *[!0-9TZ:.-]*) NOW=$(date -u +%Y-%m-%dT%H:%M:%S.000Z) ;;
   esac
 }
 
-in_seconds() { date -u -d "@$(($(date +%s) + $1))" +%Y-%m-%dT%H:%M:%S.000Z; }
+now() {
+  tell_time
+  say "$NOW"
+}
+
+# Some seconds after the time that was told last.
+later() { date -u -d "@$((EPOCH + $1))" +%Y-%m-%dT%H:%M:%S.000Z; }
 
 since_boot() {
   read -r uptime rest </proc/uptime
@@ -175,13 +182,53 @@ since_boot() {
   printf '%s\n' "${uptime%%.*}"
 }
 
-# A time as one number, so that two can be compared.
-number() { printf '%s\n' "$1" | sed 's/\..*//; s/[^0-9]//g'; }
+# Sets NUMBER to a time as one number, so that two can be compared.
+to_number() {
+  NUMBER='' rest=${1%%.*}
+  while [ -n "$rest" ]; do
+    case $rest in
+      [0-9]*) NUMBER=$NUMBER${rest%"${rest#?}"} ;;
+    esac
+    rest=${rest#?}
+  done
+}
 
-# -- records ----------------------------------------------------------------------------------------
+# -- records. The shell itself reads them: users wait for every program that is started before the turn ----------
 
-# The value of a key in a file as the engine writes it: JSON with one key a line.
-field() { sed -n "/^ *\"$1\": */{s///;s/,\$//;s/^\"//;s/\"\$//;p;q;}" "$APP_DIR/$2" 2>/dev/null; }
+# Sets VALUE to the value of a key in a file as the engine writes it: JSON with one key a line.
+read_field() {
+  VALUE=
+  [ -r "$APP_DIR/$2" ] || return 0
+  while read -r row || [ -n "$row" ]; do
+    case $row in
+      "\"$1\":"*)
+        VALUE=${row#*:}
+        VALUE=${VALUE#"${VALUE%%[! ]*}"}
+        VALUE=${VALUE%,}
+        VALUE=${VALUE#\"}
+        VALUE=${VALUE%\"}
+        return 0
+        ;;
+    esac
+  done 2>/dev/null <"$APP_DIR/$2"
+}
+
+field() {
+  read_field "$1" "$2"
+  say "$VALUE"
+}
+
+# $1: key; $2: file; $3: value.
+field_is() {
+  read_field "$1" "$2"
+  [ "$VALUE" = "$3" ]
+}
+
+# Sets WORD to what a file of one line holds.
+read_word() {
+  WORD=
+  [ ! -r "$1" ] || read -r WORD 2>/dev/null <"$1" || :
+}
 
 # Root may run this as well; the files stay those of the user that Ansible logs in with.
 theirs() { [ "$ROOT" = no ] || chown "$(stat -c %u:%g "$APP_DIR/switch-back")" "$@"; }
@@ -199,11 +246,11 @@ keep_ownership() {
 # What was written is on disk when this returns.
 synced() { sync "$1" 2>/dev/null || sync; }
 
-# Puts stdin in the place of a file in one step. On a full disk the room is used that is kept for a rescue.
+# Puts a text in the place of a file in one step. On a full disk the room is used that is kept for a rescue.
 replace() {
-  text=$(cat) beside=$APP_DIR/.$1.$$
+  beside=$APP_DIR/.$1.$$
   for attempt in 1 2; do
-    if printf '%s\n' "$text" >"$beside" && theirs "$beside" && synced "$beside"; then
+    if printf '%s\n' "$2" >"$beside" && theirs "$beside" && synced "$beside"; then
       mv -fT "$beside" "$APP_DIR/$1" && return 0
     fi
     [ "$attempt" = 2 ] || rm -f "$APP_DIR/reserve"
@@ -214,8 +261,7 @@ replace() {
 
 # Points a link in a folder at a target, in one step. $1: folder; $2: link; $3: target.
 point() {
-  rm -f "$1/.$2.new"
-  ln -s "$3" "$1/.$2.new" && mv -fT "$1/.$2.new" "$1/$2" && synced "$1"
+  ln -sfn "$3" "$1/.$2.new" && mv -fT "$1/.$2.new" "$1/$2" && synced "$1"
 }
 
 append() {
@@ -227,28 +273,43 @@ append() {
 }
 
 journal() {
-  line="{\"at\": \"$(now)\", $1}"
+  tell_time
+  line="{\"at\": \"$NOW\", $1}"
   append "$line" 2>/dev/null && return 0
   rm -f "$APP_DIR/reserve"
   append "$line" 2>/dev/null || say "The journal could not be written."
 }
 
-last_switch() { sed -n '/"step": "switch"/h;/"step": "settle"/h;${x;p;}' "$APP_DIR/journal.jsonl" 2>/dev/null; }
+# Sets SWITCH to what the journal says of the last one.
+read_last_switch() {
+  SWITCH=$(sed -n '/"step": "switch"/h;/"step": "settle"/h;${x;p;}' "$APP_DIR/journal.jsonl" 2>/dev/null)
+}
 
-current() { readlink "$APP_DIR/current" 2>/dev/null | sed 's|/*$||; s|.*/||'; }
+# Sets CURRENT.
+read_current() {
+  CURRENT=$(readlink "$APP_DIR/current" 2>/dev/null)
+  CURRENT=${CURRENT%"${CURRENT##*[!/]}"}
+  CURRENT=${CURRENT##*/}
+}
 
 live() { readlink "$APP_DIR/proxy/live" 2>/dev/null; }
 
 # -- lease and lock: one change at a time -----------------------------------------------------------
 
 lease_alive() {
-  [ "$(field held lease.json)" = true ] || return 1
-  moment=$(number "$(now)")
-  ends=$(number "$(field expires lease.json)")
-  sign=$(number "$(field heartbeat lease.json)")
-  [ "${ends:-0}" -ge "$moment" ] || return 1
+  field_is held lease.json true || return 1
+  tell_time
+  to_number "$NOW"
+  moment=$NUMBER
+  read_field expires lease.json
+  to_number "$VALUE"
+  [ "${NUMBER:-0}" -ge "$moment" ] || return 1
   # A sign of life from the future is a clock that was set back.
-  [ "${sign:-0}" -le "$(number "$(in_seconds $LEASE_TTL)")" ]
+  to_number "$(later $LEASE_TTL)"
+  latest=$NUMBER
+  read_field heartbeat lease.json
+  to_number "$VALUE"
+  [ "${NUMBER:-0}" -le "$latest" ]
 }
 
 lease_holder() {
@@ -257,25 +318,25 @@ lease_holder() {
 }
 
 lease_write() {
-  replace lease.json <<END
-{
-  "action": "switch_back",
-  "expires": "$(in_seconds $LEASE_TTL)",
-  "fencing": $FENCING,
-  "heartbeat": "$(now)",
-  "held": $1,
-  "owner": "$OWNER",
-  "run": "$RUN",
-  "since": "$SINCE"
-}
-END
+  tell_time
+  replace lease.json "{
+  \"action\": \"switch_back\",
+  \"expires\": \"$(later $LEASE_TTL)\",
+  \"fencing\": $FENCING,
+  \"heartbeat\": \"$NOW\",
+  \"held\": $1,
+  \"owner\": \"$OWNER\",
+  \"run\": \"$RUN\",
+  \"since\": \"$SINCE\"
+}"
 }
 
 # Takes the lease with the next fencing number: whoever had it stops before its next change.
 lease_take() {
   exec 8>>"$APP_DIR/lease.lock"
   flock 8
-  FENCING=$(field fencing lease.json)
+  read_field fencing lease.json
+  FENCING=$VALUE
   case $FENCING in
     '' | *[!0-9]*) if [ -e "$APP_DIR/lease.json" ]; then FENCING=$(date +%s); else FENCING=0; fi ;;
   esac
@@ -289,7 +350,7 @@ lease_update() {
   [ "$LEASED" = yes ] || return 0
   exec 8>>"$APP_DIR/lease.lock"
   flock 8
-  if [ "$(field fencing lease.json)" = "$FENCING" ]; then lease_write "$1" || :; fi
+  if field_is fencing lease.json "$FENCING"; then lease_write "$1" || :; fi
   exec 8>&-
 }
 
@@ -297,7 +358,7 @@ lease_update() {
 still_ours() {
   # On a disk that is full to the last byte the lease could not be taken; the lock is held all the same.
   [ "$LEASED" != no ] || return 0
-  [ "$(field fencing lease.json)" = "$FENCING" ] && [ "$(field held lease.json)" = true ] && return 0
+  field_is fencing lease.json "$FENCING" && field_is held lease.json true && return 0
   say "Another run took over: $(lease_holder). Nothing more is changed."
   exit 3
 }
@@ -544,9 +605,11 @@ record() {
 }
 
 nothing_to_do() {
-  [ "$(current)" = "$BACK" ] || return 1
+  read_current
+  [ "$CURRENT" = "$BACK" ] || return 1
   [ "$METHOD" != flip ] || [ "$(live)" = "$BACK_SLOT" ] || return 1
-  case $(last_switch) in
+  read_last_switch
+  case $SWITCH in
     '' | *'"outcome": "done"'*) ;;
     *) return 1 ;;
   esac
@@ -555,7 +618,7 @@ nothing_to_do() {
 
 # A lease of this script that nobody holds the lock for is that of one that was killed.
 was_killed() {
-  [ "$LEASED" != given ] && [ "$(field held lease.json)" = true ] && [ "$(field action lease.json)" = switch_back ]
+  [ "$LEASED" != given ] && field_is held lease.json true && field_is action lease.json switch_back
 }
 
 require_way() {
@@ -563,10 +626,11 @@ require_way() {
     say "There is nothing to switch back to from $LEAVES: no other release was found good."
     exit 3
   fi
-  case $(current) in
+  read_current
+  case $CURRENT in
     "$LEAVES" | "$BACK" | '') return 0 ;;
   esac
-  say "Current is $(current), but this is the way from $LEAVES to $BACK. Nothing was changed."
+  say "Current is $CURRENT, but this is the way from $LEAVES to $BACK. Nothing was changed."
   exit 3
 }
 
@@ -576,7 +640,7 @@ go_back() {
   [ "$BY" = rollback ] || look || return 1
   [ "$BY" = rollback ] || look_at_adopted
   record '"phase": "begin"'
-  rm -f "$APP_DIR/idle-$BACK_SLOT.json"
+  [ ! -e "$APP_DIR/idle-$BACK_SLOT.json" ] || rm -f "$APP_DIR/idle-$BACK_SLOT.json"
   if turn; then
     still_ours
     point "$APP_DIR" current "releases/$BACK" || return 1
@@ -617,15 +681,15 @@ finish() {
 # Stops what was left, once its requests are over. $1: slot; $2: release; $3: seconds; $4: services to stop at once.
 cool() {
   id="$RUN-$1"
-  replace "idle-$1.json" <<END || return 0
-{
-  "at": "$(in_seconds "$3")",
-  "boot": "$(cat /proc/sys/kernel/random/boot_id)",
-  "id": "$id",
-  "release": "$2",
-  "slot": "$1"
-}
-END
+  read_word /proc/sys/kernel/random/boot_id
+  tell_time
+  replace "idle-$1.json" "{
+  \"at\": \"$(later "$3")\",
+  \"boot\": \"$WORD\",
+  \"id\": \"$id\",
+  \"release\": \"$2\",
+  \"slot\": \"$1\"
+}" || return 0
   detached --stop-idle "$1" "$2" "$id" "$3" "$4"
 }
 
@@ -665,13 +729,22 @@ by_hand() {
 # this. $1: the run; $2: its operator.
 for_run() {
   BY=rollback RUN=$1 OWNER=$2
-  [ "$PLAIN$METHOD$LATE" = yesflip ] && [ "$(current)" = "$LEAVES" ] && [ "$(live)" = "$LEAVES_SLOT" ] || exit 4
+  [ "$PLAIN$METHOD$LATE" = yesflip ] && [ "$(live)" = "$LEAVES_SLOT" ] || exit 4
+  read_current
+  [ "$CURRENT" = "$LEAVES" ] || exit 4
   lock_try 0 || exit 4
   if lease_alive; then exit 4; fi
-  case $(last_switch) in *'"outcome": "done"'*) ;; *) exit 4 ;; esac
+  read_last_switch
+  case $SWITCH in *'"outcome": "done"'*) ;; *) exit 4 ;; esac
   # A deadline that passed while the host was away is to be told.
-  due=$(field at deadline.json)
-  [ -z "$due" ] || [ "$(number "$due")" -gt "$(number "$(in_seconds 0)")" ] || exit 4
+  read_field at deadline.json
+  if [ -n "$VALUE" ]; then
+    to_number "$VALUE"
+    due=$NUMBER
+    tell_time
+    to_number "$NOW"
+    [ "$due" -gt "$NUMBER" ] || exit 4
+  fi
   look && look_at_adopted || exit 4
   survey "$EARLY"
   # What is up but not well, or gone, is more than a start away.
@@ -699,7 +772,7 @@ refuse_unless_taken_over() {
 wait_unless_changed() {
   end=$(($(since_boot) + $3))
   while :; do
-    [ "$(field id "$1")" = "$2" ] || exit 0
+    field_is id "$1" "$2" || exit 0
     left=$((end - $(since_boot)))
     [ "$left" -gt 0 ] || return 0
     [ "$left" -lt 2 ] || left=2
@@ -715,13 +788,13 @@ at_deadline() {
   while :; do
     locked=no
     if lock_try 5; then locked=yes; fi
-    [ "$(field id deadline.json)" = "$1" ] || exit 0
+    field_is id deadline.json "$1" || exit 0
     # The lease may be held by the run that set the deadline: its time is over. That of another run is not.
     if ! lease_alive || [ "$(field run lease.json)" = "$(field run deadline.json)" ]; then
       if [ "$locked" = no ]; then
         lease_take
         lock_wrest
-        [ "$(field id deadline.json)" = "$1" ] || exit 0
+        field_is id deadline.json "$1" || exit 0
       fi
       end_overdue && exit 0
       # What keeps it from going back now, such as an engine that is down, may be gone later.
@@ -741,7 +814,7 @@ at_deadline() {
 overdue() {
   BY=timer RUN=$2 FENCING=$3 LEASED=given
   lock_try 60 || exit 1
-  [ "$(field id deadline.json)" = "$1" ] || exit 0
+  field_is id deadline.json "$1" || exit 0
   still_ours
   end_overdue
   exit
@@ -763,18 +836,18 @@ end_overdue() {
 stop_idle() {
   BY=timer
   if [ -n "$5" ] && lock_try 30; then
-    if [ "$(live)" != "$1" ] && [ "$(field id "idle-$1.json")" = "$3" ] && look; then stop_services "$1" "$5" "$2"; fi
+    if [ "$(live)" != "$1" ] && field_is id "idle-$1.json" "$3" && look; then stop_services "$1" "$5" "$2"; fi
     lock_free
   fi
   wait_unless_changed "idle-$1.json" "$3" "$4"
   while :; do
     if lock_try 5; then
-      [ "$(field id "idle-$1.json")" = "$3" ] || exit 0
+      field_is id "idle-$1.json" "$3" || exit 0
       lease_alive || break
     fi
     # Whoever is at work may be about to need this slot.
     lock_free
-    [ "$(field id "idle-$1.json")" = "$3" ] || exit 0
+    field_is id "idle-$1.json" "$3" || exit 0
     sleep 2
   done
   slot_now=$(live)
@@ -795,7 +868,8 @@ stop_idle() {
 # -- looking ----------------------------------------------------------------------------------------
 
 status() {
-  say "current:    $(current)"
+  read_current
+  say "current:    $CURRENT"
   [ -z "$(live)" ] || say "proxy:      sends users to slot $(live)"
   if [ "$METHOD" = none ]; then
     say "way back:   none"
@@ -803,7 +877,7 @@ status() {
     say "way back:   from $LEAVES to $BACK ($METHOD, slot $BACK_SLOT), as of $RENDERED"
   fi
   if [ -f "$APP_DIR/deadline.json" ]; then
-    if [ "$(field armed deadline.json)" = true ]; then what="switches back at"; else what="was to be confirmed by"; fi
+    if field_is armed deadline.json true; then what="switches back at"; else what="was to be confirmed by"; fi
     say "deadline:   $(field release deadline.json) $what $(field at deadline.json)"
   fi
   for file in "$APP_DIR"/idle-*.json; do
@@ -820,9 +894,12 @@ show() {
 
 main() {
   if ! cd "$APP_DIR"; then exit 1; fi
-  SINCE=$(now)
-  OWNER="$(id -un 2>/dev/null || id -u)@$(uname -n)"
-  RUN="switch-back-$(date -u +%Y%m%dT%H%M%SZ)-$$"
+  tell_time
+  SINCE=$NOW
+  if [ "${1:-}" != --for ]; then
+    OWNER="$(id -un 2>/dev/null || id -u)@$(uname -n)"
+    RUN="switch-back-$(date -u +%Y%m%dT%H%M%SZ)-$$"
+  fi
   FENCING=0 LEASED='' FORCE=no TAKEOVER=no BY=hand ADOPTED=''
   case ${1:-} in
     --status)
