@@ -20,6 +20,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils import _early_connection
 
 if t.TYPE_CHECKING:
     from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
@@ -31,6 +32,7 @@ _RUN_VARIABLES = (
     "hotfix_operator",
     "hotfix_environments",
     "hotfix_limit_required",
+    "hotfix_connect_early",
     "hotfix_incident",
     "hotfix_incident_title",
     "hotfix_incident_severity",
@@ -194,7 +196,10 @@ class ActionModule(ActionBase):
         if arguments["phase"] == "select":
             refuse_templates(load_extra_vars(self._loader))
             given = self._templar.template({name: variables[name] for name in _RUN_VARIABLES if name in variables})
-            return {**result, **select(variables, given)}
+            selected = select(variables, given)
+            if boolean(given.get("hotfix_connect_early") or False, strict=False):
+                _early_connection.begin(self, variables)
+            return {**result, **selected}
         if arguments["phase"] == "agree":
             return {**result, **agree(variables, arguments["results"], bool(self._task.check_mode))}
         found = outcome(variables, arguments)

@@ -16,9 +16,11 @@ import re
 import shlex
 import typing as t
 
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._probe.begin import begin
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils import _early_connection
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._recorded import RecordedAction
 
 #: What the script writes into its records as it is.
@@ -36,10 +38,16 @@ class ActionModule(RecordedAction):
         result: dict[str, t.Any] = ActionBase.run(self, tmp, task_vars)
         arguments = dict(self._task.args)
         measured = arguments.pop("probe", None)
+        variables = task_vars or {}
+        self._host = str(variables.get("inventory_hostname"))
+        name = arguments.pop("settings", None)
+        if name and name not in variables:
+            raise AnsibleActionFail(f"There is no variable {name}. Nothing was touched. Next: name one in 'settings'.")
+        self._settings = variables[name] if name else {}
         if measured and not self._task.check_mode:
             # Not a task of its own: that would hold up a rollback.
-            result["probe"] = begin(measured, str((task_vars or {}).get("inventory_hostname")), "during")
-        result.update(self.recorded(arguments, task_vars or {}))
+            result["probe"] = begin(measured, self._host, "during")
+        result.update(self.recorded(arguments, variables))
         return result
 
     def in_a_hurry(self, _arguments: dict[str, t.Any]) -> bool:
@@ -48,8 +56,11 @@ class ActionModule(RecordedAction):
 
     def before_module(self, arguments: dict[str, t.Any]) -> None:
         """Go back at once where there is nothing else to decide."""
+        _early_connection.wait(self._host)
         if self.in_a_hurry(arguments):
             self._low_level_execute_command(turn_command(arguments))
+        # Users are back. What is rendered now is what they need not have waited for.
+        arguments.update({**self._templar.template(self._settings), **arguments})
 
 
 def is_plain_rollback(arguments: t.Mapping[str, t.Any]) -> bool:

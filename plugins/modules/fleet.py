@@ -13,7 +13,9 @@ version_added: 0.1.0
 description:
   - Checks before the first host is touched that exactly one environment is selected, and between the phases
     of a change that every selected host got there. Unreachable hosts are selected hosts.
-  - Runs on the controller and connects to nothing. Use it with C(run_once).
+  - Runs on the controller and does nothing on a host. Use it with C(run_once).
+  - Where the variable C(hotfix_connect_early) is set, V(phase=select) has the SSH connections to the selected hosts
+    opened, as soon as nothing is left to refuse. The next task finds them open, and tells what cannot be reached.
   - The hosts of a play are all decided over at once, so C(serial) is refused.
 author:
   - pangeafate.hotfix contributors (@pangeafate)

@@ -111,6 +111,12 @@ options:
       - Options of M(pangeafate.hotfix.probe), with which the host is sampled from before the first action on.
       - It is taken on the controller. A task of its own before this one would do the same, and hold up a rollback.
     type: dict
+  settings:
+    description:
+      - Name of a variable, a dictionary of further options. One that is given to the task itself counts instead.
+      - It is taken on the controller, and rendered once a plain rollback has turned users back, who need not wait for
+        it.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -269,6 +275,7 @@ def main() -> None:
             "restore": {"type": "str"},
             "schema_ignored_reason": {"type": "str"},
             "probe": {"type": "dict"},
+            "settings": {"type": "str"},
             **record_options(),
         },
         required_if=[
