@@ -56,7 +56,7 @@ class ActionModule(RecordedAction):
 
     def before_module(self, arguments: dict[str, t.Any]) -> None:
         """Go back at once where there is nothing else to decide."""
-        _early_connection.wait(self._host)
+        _early_connection.wait(self._host, self._connection)
         if self.in_a_hurry(arguments):
             self._low_level_execute_command(turn_command(arguments))
         # Users are back. What is rendered now is what they need not have waited for.

@@ -57,18 +57,21 @@ def begin(action: ActionBase, variables: Vars) -> None:
         return
 
 
-def wait(host: str) -> None:
+def wait(host: str, connection: t.Any) -> None:
     """Wait until a connection that was begun is open or has failed, but never for long."""
     try:
         mark = os.open(_mark(host), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return
     end = time.monotonic() + _PATIENCE
+    socket = b""
     try:
-        while time.monotonic() < end:
+        while time.monotonic() < end and not (socket and os.path.exists(socket)):
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 return
+            # It is there before the command has ended that the connection was opened with.
+            socket = socket or _socket(_command(connection))
             time.sleep(_LOOK_EVERY)
     except OSError:
         return
@@ -158,6 +161,12 @@ def _of_host(host: str, action: ActionBase, variables: Vars) -> list[bytes]:
     except Exception:
         return []
     return _command(connection)
+
+
+def _socket(command: t.Sequence[bytes]) -> bytes:
+    """Return the path of the socket that a kept connection is found by, as far as the command line tells it."""
+    found = [word.removeprefix(b"ControlPath=").strip(b'"') for word in command if word.startswith(b"ControlPath=")]
+    return found[0] if found else b""
 
 
 def _command(connection: t.Any) -> list[bytes]:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
@@ -159,24 +158,49 @@ def test_where_the_play_says_how_to_connect_only_what_is_known_is_begun(operator
     assert early[0] in own
 
 
+class Connection:
+    """What Ansible hands to a task, with which ssh would be called as it says."""
+
+    transport = "ssh"
+
+    def __init__(self, socket: Path) -> None:
+        self.host = ""
+        self._play_context = self
+        self.password = None
+        self.remote_addr = "a"
+        self._socket = socket
+
+    def get_option(self, name: str) -> str:
+        return "ssh" if name == "ssh_executable" else ""
+
+    def _build_command(self, *words: str) -> list[bytes]:
+        options = ["ControlMaster=auto", "ControlPersist=60s", f'ControlPath="{self._socket}"']
+        return [word.encode() for word in [words[0], *options, *words[2:]]]
+
+    def _persistence_controls(self, words: list[bytes]) -> tuple[bool, bool]:
+        return bool(words), True
+
+
+def waited(connection: Connection, host: str = "a") -> float:
+    began = time.monotonic()
+    _early_connection.wait(host, connection)
+    return time.monotonic() - began
+
+
 def test_it_is_waited_for_until_it_is_open_but_never_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
-    began = time.monotonic()
-    _early_connection.wait("a")
-    assert time.monotonic() - began < 0.5
+    connection = Connection(tmp_path / "socket")
+    assert waited(connection) < 0.5
     assert list(tmp_path.iterdir()) == []
 
     held = _early_connection._marked("a")
     with subprocess.Popen(["sleep", "0.4"], stdout=held):
         os.close(held)
-        began = time.monotonic()
-        _early_connection.wait("a")
-        assert 0.2 < time.monotonic() - began < 1.2
+        assert 0.2 < waited(connection) < 1.2
 
     held = _early_connection._marked("a")
-    began = time.monotonic()
-    _early_connection.wait("a")
-    assert 1.4 < time.monotonic() - began < 3
-    _early_connection.wait("another host")
-    fcntl.flock(held, fcntl.LOCK_UN)
+    assert 1.4 < waited(connection) < 3
+    assert waited(connection, "b") < 0.5
+    (tmp_path / "socket").touch()
+    assert waited(connection) < 0.5
     os.close(held)
