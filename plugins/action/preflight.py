@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import typing as t
 from datetime import datetime, timezone
@@ -28,6 +27,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._preflight.looks
     item,
     look_at,
 )
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._meanwhile import Meanwhile, short
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._preflight import (
     certificate,
     clock,
@@ -93,9 +93,9 @@ class ActionModule(ActionBase):
         # What all hosts share is looked at once.
         first = (variables.get("ansible_play_hosts") or [host])[0] == host
         of_host, of_all = self._from_here(arguments, options, first)
-        meanwhile = _Meanwhile([*of_host, *of_all], options["timeout"])
+        meanwhile = Meanwhile(lambda: look_at([*of_host, *of_all], options["timeout"]))
         found = self._on_host(arguments, options, variables)
-        here = meanwhile.items()
+        here = meanwhile.result()
         looks = [*found["looks"], *here[: len(of_host)]]
         return {
             **result,
@@ -185,7 +185,7 @@ class ActionModule(ActionBase):
         except AnsibleConnectionFailure as exc:
             return {"looks": [item(_SSH, self._unreachable(exc))]}
         except AnsibleError as exc:
-            return {"looks": [item(self._suspect(str(exc)), Found(FAILED, _short(str(exc)), _MEND_LOGIN))]}
+            return {"looks": [item(self._suspect(str(exc)), Found(FAILED, short(str(exc)), _MEND_LOGIN))]}
         after = time.time()
         if not isinstance(result.get("looks"), list):
             return {"looks": [self._died(result)]}
@@ -211,7 +211,7 @@ class ActionModule(ActionBase):
         ]
 
     def _unreachable(self, exc: Exception) -> Found:
-        return Found(FAILED, _short(str(exc)), _MEND_LOGIN)
+        return Found(FAILED, short(str(exc)), _MEND_LOGIN)
 
     def _suspect(self, said: str) -> Look:
         """Return whether it is the login or the rights that do not work."""
@@ -223,30 +223,13 @@ class ActionModule(ActionBase):
         if result.get("outcome") == "bad_input":
             return item(_SETTINGS, Found(FAILED, str(result.get("what")), str(result.get("next_step"))))
         said = str(result.get("module_stderr") or result.get("msg") or "The host said nothing.")
-        return item(self._suspect(said), Found(FAILED, _short(said), _MEND_LOGIN))
+        return item(self._suspect(said), Found(FAILED, short(said), _MEND_LOGIN))
 
 
 _MEND_LOGIN = (
     "log in by hand as this run does (ssh, and sudo where become is used), with the same key; the host key belongs in "
     "known_hosts, and Python 3.9 or newer on the host."
 )
-
-
-class _Meanwhile:
-    """Looks that are taken while something else is done."""
-
-    def __init__(self, looks: t.Sequence[Look], timeout: float) -> None:
-        self._items: list[Item] = []
-        self._thread = threading.Thread(target=self._take, args=(looks, timeout), daemon=True)
-        self._thread.start()
-
-    def _take(self, looks: t.Sequence[Look], timeout: float) -> None:
-        self._items = look_at(looks, timeout)
-
-    def items(self) -> list[Item]:
-        """Wait for them, which they have an end for, and return what they found."""
-        self._thread.join()
-        return self._items
 
 
 def _part_with_tokens(arguments: Vars) -> None:
@@ -261,13 +244,6 @@ def _part_with_tokens(arguments: Vars) -> None:
         arguments["flag_instance_token"] = instances.pop("token", None)
         flags["instances"] = instances
     arguments["flags"] = flags
-
-
-def _short(text: str) -> str:
-    """Return the end of what a program said, on one line; of a traceback its last one."""
-    lines = text.strip().splitlines()
-    line = " ".join((lines[-1] if "Traceback" in text else text).split())
-    return line if len(line) <= 300 else f"…{line[-299:]}"
 
 
 def _order(one: Item) -> int:

@@ -48,7 +48,9 @@ class Container:
     """A container of an app, as the engine sees it.
 
     ``service`` is the name in the app's own Compose file, whatever the slot. ``addresses`` are those on its networks,
-    by the network's name. ``mounts`` are the places inside of it where something is mounted.
+    by the network's name. ``mounts`` are the places inside of it where something is mounted. ``started`` and
+    ``finished`` are in ISO 8601, ``pid`` is that of its first process on the host, ``memory_limit`` is in bytes and 0
+    where there is none, and ``health_results`` are exit code and output of its last health checks, oldest first.
     """
 
     id: str
@@ -68,6 +70,13 @@ class Container:
     slot: str = "own"
     addresses: t.Mapping[str, str] = field(default_factory=dict)
     mounts: t.Tuple[str, ...] = ()
+    started: str = ""
+    finished: str = ""
+    pid: int = 0
+    memory_limit: int = 0
+    restart_policy: str = ""
+    error: str = ""
+    health_results: t.Tuple[t.Tuple[int, str], ...] = ()
 
     @property
     def running(self) -> bool:
@@ -484,6 +493,7 @@ def _container(raw: t.Mapping[str, t.Any]) -> t.Optional[Container]:
     status = health.get("Status")
     log = health.get("Log") or []
     networks = (raw.get("NetworkSettings") or {}).get("Networks") or {}
+    limits = raw.get("HostConfig") or {}
     return Container(
         id=raw["Id"],
         name=raw["Name"].lstrip("/"),
@@ -498,8 +508,19 @@ def _container(raw: t.Mapping[str, t.Any]) -> t.Optional[Container]:
         release=labels.get(RELEASE_LABEL),
         config_hash=labels.get(CONFIG_HASH_LABEL),
         env=tuple(raw["Config"].get("Env") or ()),
-        health_log=_tail((log[-1].get("Output") or "").strip(), 300) if log else "",
+        health_log=_said(log[-1]) if log else "",
         slot=labels.get(SLOT_LABEL) or "own",
         addresses={name: str(one.get("IPAddress") or "") for name, one in networks.items()},
         mounts=tuple(mount.get("Destination") or "" for mount in raw.get("Mounts") or ()),
+        started=str(state.get("StartedAt") or ""),
+        finished=str(state.get("FinishedAt") or ""),
+        pid=int(state.get("Pid") or 0),
+        memory_limit=int(limits.get("Memory") or 0),
+        restart_policy=str((limits.get("RestartPolicy") or {}).get("Name") or ""),
+        error=str(state.get("Error") or ""),
+        health_results=tuple((int(one.get("ExitCode") or 0), _said(one)) for one in log),
     )
+
+
+def _said(check: t.Mapping[str, t.Any]) -> str:
+    return _tail((check.get("Output") or "").strip(), 300)

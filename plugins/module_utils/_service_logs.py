@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container, Docker
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import logs_check
@@ -48,9 +48,9 @@ class Wanted:
 def wanted_from(params: t.Mapping[str, t.Any], now: t.Optional[float] = None) -> Wanted:
     """Read the options of the module."""
     present = time.time() if now is None else now
-    around = _moment(params, "around", present)
-    until = _moment(params, "until", present)
-    since = _moment(params, "since", around - BEFORE)
+    around = moment(params, "around", present)
+    until = moment(params, "until", present)
+    since = moment(params, "since", around - BEFORE)
     if not since <= around <= until:
         raise BadInputError(
             "The times are not in order: since, around, until.", next_step="correct them, or leave them out."
@@ -62,7 +62,8 @@ def wanted_from(params: t.Mapping[str, t.Any], now: t.Optional[float] = None) ->
     return Wanted(since, until, around, **numbers)
 
 
-def _moment(params: t.Mapping[str, t.Any], name: str, default: float) -> float:
+def moment(params: t.Mapping[str, t.Any], name: str, default: float) -> float:
+    """Return the time that a parameter names, in seconds since 1970; *default* where it names none."""
     text = params.get(name)
     if not text:
         return default
@@ -86,6 +87,7 @@ class _Service:
     after: int = 0
     known: t.Set[str] = field(default_factory=set)
     new: t.Dict[str, str] = field(default_factory=dict)
+    last: str = ""
     cut: bool = False
     problems: t.List[str] = field(default_factory=list)
 
@@ -98,27 +100,51 @@ def collect(app: t.Mapping[str, t.Any], wanted: Wanted) -> Result:
     here.docker.require()
     chosen = app.get("services") or []
     containers = [c for c in here.docker.containers(here.project) if not chosen or c.service in chosen]
-    services = {name: _Service(name) for name in [*chosen, *sorted({c.service for c in containers})]}
-    end = time.monotonic() + wanted.timeout
-    reads = here.docker.each(lambda name: _read(name, wanted, end), [c.id for c in containers])
-    for one, read in zip(containers, reads):
-        services[one.service].containers.append(one)
-        _sort(services[one.service], one, read, wanted)
-    mask = mask_of(here, containers)
-    left = wanted.max_total
-    found = []
-    for service in services.values():
-        told = _told(service, mask, min(wanted.max_bytes, left), wanted.tail)
-        left -= told["bytes"]
-        found.append(told)
+    reads = read_all(here.docker, containers, wanted)
+    found = told(chosen, containers, reads, mask_of(here, containers), wanted)
     return {
         "outcome": "seen",
         "summary": _summary(here, found),
-        "since": _text(wanted.since),
-        "around": _text(wanted.around),
-        "until": _text(wanted.until),
+        "since": text_of(wanted.since),
+        "around": text_of(wanted.around),
+        "until": text_of(wanted.until),
         "services": found,
     }
+
+
+def read_all(docker: Docker, containers: t.Sequence[Container], wanted: Wanted) -> t.List[Read]:
+    """Read the logs of all *containers* at once, in their order."""
+    end = time.monotonic() + wanted.timeout
+    return docker.each(lambda name: _read(name, wanted, end), [c.id for c in containers])
+
+
+def stamped(read: Read) -> t.List[t.Tuple[str, str]]:
+    """Return the lines of both streams in one order, each as its time (without ``Z``) and its text."""
+    matches = [logs_check.STAMPED.match(line) for line in read.lines]
+    return sorted(((match.group(1), match.group(2)) for match in matches if match), key=lambda pair: pair[0])
+
+
+def told(
+    names: t.Sequence[str],
+    containers: t.Sequence[Container],
+    reads: t.Sequence[Read],
+    mask: Mask,
+    wanted: Wanted,
+    *,
+    no_error: t.Callable[[str], bool] = lambda _line: False,
+) -> t.List[Result]:
+    """Return what was read of each service, of *names* first. What *no_error* knows is not taken for an error."""
+    services = {name: _Service(name) for name in [*names, *sorted({c.service for c in containers})]}
+    for one, read in zip(containers, reads):
+        services[one.service].containers.append(one)
+        _sort(services[one.service], one, read, wanted, no_error)
+    left = wanted.max_total
+    found = []
+    for service in services.values():
+        result = _told(service, mask, min(wanted.max_bytes, left), wanted.tail)
+        left -= result["bytes"]
+        found.append(result)
+    return found
 
 
 def _summary(here: Here, found: t.Sequence[Result]) -> str:
@@ -130,46 +156,44 @@ def _summary(here: Here, found: t.Sequence[Result]) -> str:
     )
 
 
-class _Read(t.NamedTuple):
+class Read(t.NamedTuple):
+    """The lines of a container's log, those of stdout first; why there are none; and whether there were more."""
+
     lines: t.List[str]
     problem: str = ""
     cut: bool = False
 
 
-def _read(container: str, wanted: Wanted, end: float) -> _Read:
+def _read(container: str, wanted: Wanted, end: float) -> Read:
     """Read the end of the window; an engine that is slow or a driver that keeps nothing is a problem to be told."""
     window = ("--since", f"{wanted.since:.6f}", "--until", f"{wanted.until:.6f}")
     for tail in (SCANNED, wanted.tail):
         left = end - time.monotonic()
         if left <= 0:
-            return _Read([], "its log could not be read in time")
+            return Read([], "its log could not be read in time")
         ran = logs_check.read_log(container, (*window, "--tail", str(tail)), left)
         if ran.late:
-            return _Read([], "its log could not be read in time")
+            return Read([], "its log could not be read in time")
         if ran.code != 0:
-            return _Read([], f"its log could not be read: {logs_check.last_line(ran.stderr)}")
+            return Read([], f"its log could not be read: {logs_check.last_line(ran.stderr)}")
         if not ran.cut or tail == wanted.tail:
             break
     lines = [line for line in logs_check.lines(ran) if line]
-    return _Read(lines, "", ran.cut or len(lines) >= tail)
+    return Read(lines, "", ran.cut or len(lines) >= tail)
 
 
-def _sort(service: _Service, container: Container, read: _Read, wanted: Wanted) -> None:
+def _sort(
+    service: _Service, container: Container, read: Read, wanted: Wanted, no_error: t.Callable[[str], bool]
+) -> None:
     if read.problem:
         service.problems.append(f"{container.name}: {read.problem}")
     service.cut = service.cut or read.cut
-    border = _text(wanted.around)[:-1]
+    border = text_of(wanted.around)[:-1]
     errors = re.compile(logs_check.PATTERN, re.IGNORECASE)
-    seen = []
-    for line in read.lines:
-        match = logs_check.STAMPED.match(line)
-        if match is not None:
-            seen.append((match.group(1), match.group(2)))
     # Both streams in one order; the one that is told first counts as the first of its kind.
-    seen.sort(key=lambda pair: pair[0])
-    for at, text in seen:
+    for at, text in stamped(read):
         service.lines.append((at, container.name, text))
-        if not errors.search(text[:_LINE]):
+        if no_error(text) or not errors.search(text[:_LINE]):
             continue
         kind = logs_check.signature(text[:_LINE])
         if at < border:
@@ -177,6 +201,7 @@ def _sort(service: _Service, container: Container, read: _Read, wanted: Wanted) 
             service.known.add(kind)
         else:
             service.after += 1
+            service.last = text
             service.new.setdefault(kind, text)
 
 
@@ -212,10 +237,12 @@ def _told(service: _Service, mask: Mask, room: int, tail: int) -> Result:
         "errors_before": service.before,
         "errors_after": service.after,
         "new": new[:_NEW],
+        "last_error": mask.text(service.last)[:_NEW_LINE],
         "problems": [mask.text(text) for text in service.problems]
         or ([] if service.containers else ["it has no container"]),
     }
 
 
-def _text(seconds: float) -> str:
+def text_of(seconds: float) -> str:
+    """Return a time as the engine writes it, with microseconds."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"

@@ -143,6 +143,9 @@ services:
       description: The first lines of kinds of errors that were written after, and not before.
       type: list
       elements: str
+    last_error:
+      description: The last error line that was written after.
+      type: str
     problems:
       description: What could not be read, and why.
       type: list

@@ -65,10 +65,14 @@ _NOT_SCHEMA = re.compile(r"(?:--|\\(?:un)?restrict |SET |SELECT pg_catalog\.set_
 class Postgres:
     """The programs of PostgreSQL in one running container."""
 
-    def __init__(self, docker: Docker, container: str, database: Database) -> None:
+    def __init__(
+        self, docker: Docker, container: str, database: Database, *, connect_timeout: t.Optional[int] = None
+    ) -> None:
         self._docker = docker
         self._container = container
         self.database = database
+        #: Seconds that the server may take to let a program in; without it they wait as long as they are let.
+        self._connect_timeout = connect_timeout
 
     @classmethod
     def of(cls, host: Host) -> Postgres:
@@ -218,7 +222,8 @@ class Postgres:
         who = ("--no-password", f"--username={self.database.user}", f"--dbname={database or self.database.name}")
         # psql and pg_restore read their stdin; pg_dump must not be given ours.
         attach = () if program == "pg_dump" else ("--interactive",)
-        return ("exec", *attach, self._container, "sh", "-c", _INSIDE, "sh", program, *who, *arguments)
+        wait = () if self._connect_timeout is None else ("--env", f"PGCONNECT_TIMEOUT={self._connect_timeout}")
+        return ("exec", *attach, *wait, self._container, "sh", "-c", _INSIDE, "sh", program, *who, *arguments)
 
 
 _LOCALE_COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = 'pg_catalog.pg_database'::regclass"

@@ -8,10 +8,10 @@
 
 from __future__ import annotations
 
-import threading
-import time
+import functools
 import typing as t
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._at_once import at_once
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 
 PASSED, WARNING, FAILED, SKIPPED = "passed", "warning", "failed", "skipped"
@@ -62,23 +62,16 @@ def look_at(looks: t.Sequence[Look], timeout: float, hide: t.Callable[[str], str
 
     *hide* takes secrets out of what is said.
     """
-    done: t.Dict[int, Item] = {}
-
-    def take(number: int, look: Look) -> None:
-        started = time.monotonic()
-        found = _found(look)
-        shown = Found(found.status, hide(found.says), hide(found.mend))
-        done[number] = item(look, shown, time.monotonic() - started)
-
-    # A pool of concurrent.futures would hold up the end of the process for a look that nobody waits for any more.
-    threads = [threading.Thread(target=take, args=each, daemon=True) for each in enumerate(looks)]
-    end = time.monotonic() + timeout
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
+    ended = at_once([functools.partial(_found, one) for one in looks], timeout)
     late = Found(FAILED, f"It did not end within {timeout:g} s.", "see what it waits for, and run this again.")
-    return [done[number] if number in done else item(look, late, timeout) for number, look in enumerate(looks)]
+    items = []
+    for look, one in zip(looks, ended):
+        if one is None or one.value is None:
+            items.append(item(look, late, timeout))
+        else:
+            found = one.value
+            items.append(item(look, Found(found.status, hide(found.says), hide(found.mend)), one.seconds))
+    return items
 
 
 def _found(look: Look) -> Found:

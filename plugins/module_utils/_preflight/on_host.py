@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import getpass
 import os
-import time
 import typing as t
-from pathlib import Path
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _headroom
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._bounded import Bounded
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._command import ModuleRunner
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Docker, Runner
@@ -43,36 +42,6 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 Params = t.Mapping[str, t.Any]
-
-
-class Bounded:
-    """Runs programs like another runner; all of them end within so many seconds from now on."""
-
-    def __init__(self, runner: Runner, seconds: float) -> None:
-        self._runner = runner
-        self._end = time.monotonic() + seconds
-
-    def __call__(
-        self,
-        arguments: t.Sequence[str],
-        *,
-        timeout: float,
-        stdin: t.Optional[str] = None,
-        env: t.Optional[t.Mapping[str, str]] = None,
-        pass_fds: t.Sequence[int] = (),
-        stdin_file: t.Optional[Path] = None,
-        stdout_file: t.Optional[Path] = None,
-    ) -> t.Tuple[int, str, str]:
-        """Run *arguments* to their end, or to ours."""
-        files = {"stdin_file": stdin_file, "stdout_file": stdout_file}
-        return self._runner(
-            arguments,
-            timeout=max(0.1, min(timeout, self._end - time.monotonic())),
-            stdin=stdin,
-            env=env,
-            pass_fds=pass_fds,
-            **{name: path for name, path in files.items() if path is not None},
-        )
 
 
 def look(module: AnsibleModule) -> t.List[Item]:

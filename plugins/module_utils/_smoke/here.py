@@ -95,12 +95,12 @@ def reached(here: Here, container: Container) -> bool:
     return container.slot == live(here) or (container.slot == OWN and container.service not in here.services)
 
 
-def mask_of(here: Here, containers: t.Sequence[Container] = ()) -> Mask:
-    """Return what hides the app's secrets: those of its files, and those that its containers were started with."""
+def mask_of(here: Here, containers: t.Sequence[Container] = (), *more: t.Optional[str]) -> Mask:
+    """Return what hides the app's secrets: of its files, of what its containers were started with, and *more*."""
     values: t.Dict[str, str] = {}
     for number, container in enumerate(containers):
         for pair in container.env:
             key, _equals, value = pair.partition("=")
             # One name may have another value in each container.
             values[f"{number}_{key}"] = value
-    return Mask.of_env({**values, **(env_of(here.app_dir) if here.app_dir is not None else {})})
+    return Mask.of_env({**values, **(env_of(here.app_dir) if here.app_dir is not None else {})}, *more)

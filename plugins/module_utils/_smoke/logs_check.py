@@ -207,7 +207,7 @@ def _created(here: Here, ids: t.Sequence[str]) -> t.Dict[str, float]:
     for line in printed.splitlines():
         created, _blank, name = line.rpartition(" ")
         match = STAMPED.match(str(json.loads(created)))
-        found[name] = _seconds(match) if match else 0.0
+        found[name] = seconds(match.group(1)) if match else 0.0
     return found
 
 
@@ -225,8 +225,9 @@ def lines(ran: Ran) -> t.Iterator[str]:
         yield from stream.decode("utf-8", errors="replace").split("\n")
 
 
-def _seconds(match: t.Match[str]) -> float:
-    whole, _point, fraction = match.group(1).partition(".")
+def seconds(stamp: str) -> float:
+    """Return the seconds since 1970 of a time as the engine writes it, without its ``Z``."""
+    whole, _point, fraction = stamp.partition(".")
     moment = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
     return moment.timestamp() + float(f"0.{fraction or 0}")
 

@@ -22,7 +22,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._preflight.looks
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import PASSED as GOOD
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import SKIPPED as LEFT_OUT
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import Here, Target
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import Here, Outcome, Target
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.tls_check import TlsCheck
 
 _MEND = "renew it (playbooks/ssl_renew.yml) and have every host load it."
@@ -56,17 +56,28 @@ class _Alone:
 
 def on_the_wire(public: t.Mapping[str, t.Any], days: float, timeout: float) -> Found:
     """Look at the certificate that a host presents at its public address."""
+    outcome = presented(public, days, timeout)
+    if outcome is None:
+        return Found(SKIPPED, "hotfix_public_url is not set.")
+    said = f"{outcome.message[:1].upper()}{outcome.message[1:].rstrip('.')}."
+    if outcome.status == LEFT_OUT:
+        return Found(SKIPPED, said)
+    return Found(PASSED, said) if outcome.status == GOOD else Found(FAILED, said, _MEND)
+
+
+def presented(public: t.Mapping[str, t.Any], days: float, timeout: float) -> Outcome | None:
+    """Return what the check finds that wants it to be good for so many *days*; ``None`` where no URL is known."""
     url = str(public.get("url") or "")
     parts = urllib.parse.urlsplit(url)
     if not parts.hostname:
-        return Found(SKIPPED, "hotfix_public_url is not set.")
+        return None
     target = Target(
         name=url,
         url=url,
         address=_place(str(public.get("address") or ""), parts.port or 443),
         ca_file=public.get("ca_file") or None,
     )
-    outcome = TlsCheck(
+    return TlsCheck(
         name="certificate",
         type="tls",
         scope="public",
@@ -82,10 +93,6 @@ def on_the_wire(public: t.Mapping[str, t.Any], days: float, timeout: float) -> F
         days_left=days,
         min_version="TLSv1.2",
     ).perform(target, _Alone(timeout))
-    said = f"{outcome.message[:1].upper()}{outcome.message[1:].rstrip('.')}."
-    if outcome.status == LEFT_OUT:
-        return Found(SKIPPED, said)
-    return Found(PASSED, said) if outcome.status == GOOD else Found(FAILED, said, _MEND)
 
 
 def _place(address: str, port: int) -> tuple[str, int] | None:

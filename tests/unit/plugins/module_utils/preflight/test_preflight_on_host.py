@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _states
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import app_options
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._bounded import Bounded
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock, stamp, utc_now
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._lease import Lease
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._preflight.on_host import Bounded, look_as
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._preflight.on_host import look_as
 
 CONFIRMED = (_states.PREPARING, _states.PREPARED, _states.LIVE, _states.CONFIRMED)
 PASSWORD = "s3cret-password-of-tests"
