@@ -8,6 +8,7 @@ Functions take a host's name. What a fault broke, its counterpart mends; so does
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from sandbox.cli import docker, inside, inside_ok
 from sandbox.config import APP_DIR, REGISTRY_ADDRESS, REGISTRY_NAME, REGISTRY_PORT, SERVICES, SandboxError, host
 from sandbox.hosts import container_state, ensure_engine, wait_for, wait_for_ssh
 from sandbox.https import get
+from sandbox.keys import expired_certificate
 
 
 def on_host(name: str, *command: str, stdin: bytes | None = None, check: bool = True) -> str:
@@ -242,6 +244,165 @@ def freeze_service(name: str, service: str) -> None:
 def thaw_service(name: str, service: str) -> None:
     """End `freeze_service`."""
     nested_docker(name, "unpause", *containers(name, service))
+
+
+def stop_service(name: str, service: str) -> None:
+    """Stop all containers of a service in order. The engine does not start them again."""
+    nested_docker(name, "stop", "--time", "1", *containers(name, service))
+
+
+def start_service(name: str, service: str) -> None:
+    """End `stop_service` and `kill_service`."""
+    label = f"label=com.docker.compose.service={service}"
+    nested_docker(name, "start", *nested_docker(name, "ps", "--all", "--quiet", "--filter", label).split())
+
+
+def starve_of_memory(name: str, container: str, megabytes: int = 100) -> None:
+    """Give a container little memory, and take all of it inside: the kernel kills its first process."""
+    _limit_memory(name, container, megabytes)
+    on_host(name, "bash", "-euc", _KILL_FIRST, "-", container)
+    take = f"bytearray({3 * megabytes} << 20)"
+    nested_docker(name, "exec", container, "python3", "-c", take, check=False)
+
+
+def feed_with_memory(name: str, container: str) -> None:
+    """End `starve_of_memory`."""
+    _limit_memory(name, container, 4096)
+
+
+def _limit_memory(name: str, container: str, megabytes: int) -> None:
+    nested_docker(name, "update", "--memory", f"{megabytes}m", "--memory-swap", f"{megabytes}m", container)
+
+
+_KILL_FIRST = r"""
+pid=$(docker inspect --format '{{.State.Pid}}' "$1")
+echo 1000 >"/proc/$pid/oom_score_adj"
+"""
+
+
+@contextmanager
+def crash_looping(name: str, container: str, healthy: str) -> Iterator[None]:
+    """Have a container of the app's code end as soon as it starts; *healthy* is another one with the same code."""
+    code = "/opt/app/notes/__main__.py"
+    words = ("exec", "--user", "0", container, "sh", "-c", 'echo "raise SystemExit(3)" >"$1"', "-", code)
+    nested_docker(name, *words)
+    # The engine forgets how often it restarted one that is stopped by hand.
+    nested_docker(name, "stop", "--time", "1", container)
+    nested_docker(name, "start", container)
+    try:
+        wait_for(lambda: _restarts(name, container) > 2, 30, f"{name}: {container} does not crash")
+        yield
+    finally:
+        copied = f"docker cp {healthy}:{code} - | docker cp - {container}:{code.rpartition('/')[0]}/"
+        on_host(name, "bash", "-euo", "pipefail", "-c", copied)
+        nested_docker(name, "restart", container)
+
+
+def _restarts(name: str, container: str) -> int:
+    return int(nested_docker(name, "inspect", "--format", "{{.RestartCount}}", container))
+
+
+@contextmanager
+def connections_taken(name: str, container: str, count: int) -> Iterator[None]:
+    """Have so many connections to the database held from within a container of the app, or all that there are."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'hotfix-sandbox'"
+
+    def taken() -> bool:
+        # One that is full lets nobody in, us neither.
+        found = _psql(name, sql)
+        return found is None or int(found) >= count
+
+    with _inside_app(name, container, _TAKE_CONNECTIONS, str(count)):
+        wait_for(taken, 30, f"{name}: the connections are not taken")
+        yield
+
+
+@contextmanager
+def lock_held(name: str, container: str) -> Iterator[None]:
+    """Have the app's table locked by a transaction that does nothing more."""
+    sql = "SELECT count(*) > 0 FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock' AND locktype = 'relation'"
+    with _inside_app(name, container, _HOLD_LOCK):
+        wait_for(lambda: _psql(name, sql) == "t", 30, f"{name}: the lock is not held")
+        yield
+
+
+_TAKE_CONNECTIONS = r"""
+import os, sys, time, psycopg2
+held = []
+for _ in range(int(sys.argv[1])):
+    try:
+        held.append(psycopg2.connect(os.environ["DATABASE_URL"], application_name="hotfix-sandbox"))
+    except psycopg2.OperationalError:
+        break
+time.sleep(120)
+"""
+_HOLD_LOCK = r"""
+import os, time, psycopg2
+connection = psycopg2.connect(os.environ["DATABASE_URL"], application_name="hotfix-sandbox")
+connection.cursor().execute("LOCK TABLE notes IN ACCESS EXCLUSIVE MODE")
+time.sleep(120)
+"""
+
+
+@contextmanager
+def _inside_app(name: str, container: str, program: str, *arguments: str) -> Iterator[None]:
+    nested_docker(name, "exec", "--detach", container, "python3", "-c", program, *arguments)
+    try:
+        yield
+    finally:
+        nested_docker(name, "exec", container, "pkill", "--full", "hotfix-sandbox", check=False)
+
+
+def _psql(name: str, sql: str) -> str | None:
+    """Return the value that the app's database answers with; None where it lets nobody in."""
+    words = ("exec", *containers(name, "postgres"), "psql", "-U", "notes", "-d", "notes", "-A", "-t", "-c", sql)
+    return nested_docker(name, *words, check=False) or None
+
+
+@contextmanager
+def certificate_expired(name: str) -> Iterator[None]:
+    """Have the proxy present a certificate that expired long ago, signed by the sandbox's authority."""
+    folder = on_host(name, "bash", "-c", f"dirname $(find {APP_DIR} -name fullchain.pem | head -1)").strip()
+    on_host(name, "cp", "-a", folder, _CERTIFICATES)
+    try:
+        key, certificate = expired_certificate()
+        for file, content in (("privkey.pem", key), ("fullchain.pem", certificate)):
+            on_host(name, "sh", "-c", 'cat >"$1"', "-", f"{folder}/{file}", stdin=content)
+        _reload_proxy(name)
+        yield
+    finally:
+        on_host(name, "bash", "-c", f"cp -a {_CERTIFICATES}/. {folder}/; rm -rf {_CERTIFICATES}")
+        _reload_proxy(name)
+
+
+_CERTIFICATES = "/root/certificates.kept"
+
+
+@contextmanager
+def database_hanging(name: str) -> Iterator[None]:
+    """Have the database take connections and never answer: what lets clients in is stopped by a signal."""
+    pid = nested_docker(name, "inspect", "--format", "{{.State.Pid}}", *containers(name, "postgres"))
+    on_host(name, "kill", "-STOP", pid)
+    try:
+        yield
+    finally:
+        on_host(name, "kill", "-CONT", pid)
+
+
+@contextmanager
+def engine_hanging(name: str) -> Iterator[None]:
+    """Have the engine take connections and never answer."""
+    on_host(name, "bash", "-c", "kill -STOP $(cat /var/run/docker.pid)")
+    try:
+        yield
+    finally:
+        on_host(name, "bash", "-c", "kill -CONT $(cat /var/run/docker.pid)")
+
+
+def _reload_proxy(name: str) -> None:
+    nested_docker(name, "exec", *containers(name, "nginx"), "nginx", "-s", "reload")
+    # Its old workers take connections for a moment more.
+    time.sleep(1)
 
 
 def _rule(name: str, *rule: str) -> None:

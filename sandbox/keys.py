@@ -183,6 +183,33 @@ def _certificate(name: str, alt_names: list[str]) -> Certificate:
     return Certificate(cert.read_bytes(), key.read_bytes())
 
 
+def expired_certificate() -> tuple[bytes, bytes]:
+    """Return key and certificate of the app's name that expired long ago; nothing of it is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        key, cert, request = (f"{folder}/{name}" for name in ("key", "crt", "csr"))
+        run(
+            [
+                *("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+                *("-subj", f"/CN={APP_NAME}", "-addext", f"subjectAltName=DNS:{APP_NAME}", "-keyout", key),
+                *("-out", request),
+            ]
+        )
+        dates = ("-startdate", "20200101000000Z", "-enddate", "20200201000000Z")
+        Path(f"{folder}/index").touch()
+        Path(f"{folder}/ca.cnf").write_text(
+            f"[ca]\ndefault_ca=it\n[it]\ndatabase={folder}/index\nnew_certs_dir={folder}\nserial={folder}/serial\n"
+            "default_md=sha256\npolicy=any\ncopy_extensions=copy\n[any]\ncommonName=supplied\n"
+        )
+        authority = ("-cert", str(STATE / "ca" / "ca.crt"), "-keyfile", str(STATE / "ca" / "ca.key"))
+        run(
+            [
+                *("openssl", "ca", "-batch", "-notext", "-config", f"{folder}/ca.cnf", "-create_serial", *dates),
+                *(*authority, "-in", request, "-out", cert),
+            ]
+        )
+        return Path(key).read_bytes(), Path(cert).read_bytes()
+
+
 @contextmanager
 def _private_umask() -> Iterator[None]:
     old = os.umask(0o077)
