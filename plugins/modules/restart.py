@@ -152,8 +152,8 @@ plan:
   elements: str
 usage:
   description:
-    - What the containers use where V(high_usage) was asked for, each with C(service), C(container), and in percent
-      C(cpu) and C(memory).
+    - What the containers use where V(high_usage) was asked for, each with C(service), C(container), in percent C(cpu)
+      and C(memory), and in C(bytes) of memory.
   returned: with O(state=planned), and in check mode
   type: list
   elements: dict

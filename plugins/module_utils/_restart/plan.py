@@ -11,9 +11,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _proxy, _slots
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _proxy, _slots, _usage
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, Observation, observe
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart import fresh, history, in_place, usage, which
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart import fresh, history, in_place, which
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Plan:
     groups: which.Groups
     afresh: bool
     lines: t.List[str] = field(default_factory=list)
-    used: t.List[usage.Usage] = field(default_factory=list)
+    used: t.List[_usage.Usage] = field(default_factory=list)
 
     @property
     def in_place(self) -> t.List[str]:
@@ -38,11 +38,11 @@ def make(host: Host, names: t.Sequence[str], *, high_cpu: float, high_memory: fl
     """Return what restarting *names* would do, or raise where it would be refused."""
     model, told = which.model_of(host)
     seen = observe(host)
-    used: t.List[usage.Usage] = []
+    used: t.List[_usage.Usage] = []
     said: t.List[str] = []
     if list(names) == [which.HIGH_USAGE]:
-        used = usage.measure(
-            host, [c for s in model["services"] for c in in_place.of_service(host, seen.containers, s)]
+        used = _usage.measure(
+            host.docker, [c for s in model["services"] for c in in_place.of_service(host, seen.containers, s)]
         )
         names, said = _high(host, used, high_cpu, high_memory)
     else:
@@ -57,12 +57,12 @@ def make(host: Host, names: t.Sequence[str], *, high_cpu: float, high_memory: fl
     return plan
 
 
-def _high(host: Host, used: t.Sequence[usage.Usage], cpu: float, memory: float) -> t.Tuple[t.List[str], t.List[str]]:
+def _high(host: Host, used: t.Sequence[_usage.Usage], cpu: float, memory: float) -> t.Tuple[t.List[str], t.List[str]]:
     """Return the switched services that use too much, and what is to be told of the choice.
 
     What users notice is restarted by its name only.
     """
-    over = usage.above(used, cpu, memory)
+    over = _usage.above(used, cpu, memory)
     chosen = sorted({one.service for one in over if one.service in host.app.services})
     others = sorted({one.service for one in over if one.service not in host.app.services})
     limits = f"{cpu:g} % of a CPU or {memory:g} % of the memory"

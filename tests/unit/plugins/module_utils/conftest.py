@@ -181,6 +181,12 @@ class FakeRunner:
         return container
 
 
+@pytest.fixture(autouse=True)
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no socket of an engine: that of this machine is none of a test's business."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///no-engine")
+
+
 @pytest.fixture
 def runner() -> FakeRunner:
     return FakeRunner()

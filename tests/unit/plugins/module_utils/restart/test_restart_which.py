@@ -10,8 +10,9 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _usage
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart import history, usage, which
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart import history, which
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart.perform import Wanted, check, measured
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
 
@@ -73,15 +74,15 @@ def test_the_engine_is_asked_what_the_containers_use(make_host: t.Any, runner: t
         {"Name": "app-idle-3", "CPUPerc": "--", "MemPerc": "--"},
     ]
     runner.answers[("stats",)] = (0, "".join(json.dumps(line) + "\n" for line in lines), "")
-    found = usage.measure(host, host.docker.containers("app"))
+    found = _usage.measure(host.docker, host.docker.containers("app"))
     assert [(one.service, one.cpu, one.memory) for one in found] == [
         ("backend", 153.2, 12.5),
         ("redis", 3.1, 91.0),
         ("idle", 0.0, 0.0),
     ]
     assert not any("app-gone-4" in words for words in runner.calls)
-    assert [one.service for one in usage.above(found, 80, 80)] == ["backend", "redis"]
-    assert [one.service for one in usage.above(found, 153.2, 92)] == ["backend"]
+    assert [one.service for one in _usage.above(found, 80, 80)] == ["backend", "redis"]
+    assert [one.service for one in _usage.above(found, 153.2, 92)] == ["backend"]
 
 
 @pytest.fixture
