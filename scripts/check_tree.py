@@ -28,7 +28,7 @@ ALLOWED: tuple[tuple[str, tuple[str, ...] | None], ...] = (
     ("plugins/modules/", ("ansible.module_utils", MODULE_UTILS)),
     ("plugins/module_utils/", ("ansible.module_utils", MODULE_UTILS)),
     ("plugins/", ("ansible", "jinja2", "requests", "yaml", f"{COLLECTION}.plugins")),
-    ("src/hotfix/", ("ansible_runner", "hotfix")),
+    ("src/hotfix/", ("ansible_runner", "click", "hotfix", "rich")),
     ("sandbox/app/src/", None),
     ("sandbox/", None),
 )

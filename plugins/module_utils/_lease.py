@@ -77,6 +77,10 @@ class Lease:
         last = self._read()
         return last if last is not None and last.held and not self._expired(last) else None
 
+    def last(self) -> t.Optional[Holder]:
+        """Return who holds the lease, or held it last, however old its heartbeat is."""
+        return self._read()
+
     def take(self, *, owner: str, run: str, action: str, takeover: bool) -> Taken:
         """Take the lease at the begin of a change, or raise an error that names the holder.
 

@@ -17,7 +17,16 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import 
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if not path.name.startswith("_"))
 # These have options of their own; what they share is checked like the others'.
-OTHERS = ("emergency_build", "feature_flag", "hotfix_branch", "incident", "logs", "merge_back", "smoke_check")
+OTHERS = (
+    "emergency_build",
+    "feature_flag",
+    "hotfix_branch",
+    "incident",
+    "logs",
+    "merge_back",
+    "smoke_check",
+    "unlock",
+)
 RELEASE_ROLES = [name for name in ROLES if name not in OTHERS]
 DOCUMENTED = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
 
