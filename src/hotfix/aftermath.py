@@ -37,9 +37,8 @@ def look_after(task: Task, seen: Seen, display: Callable[[str], Display], watch:
         ended = watch(_stopping(task, seen), stop, display("Stopping what runs on the hosts"))
         text = _told(seen.record, ended.record, stop)
         states: dict[str, State] = {}
-        if task.changes and stop.reason is None:
-            job = replace(seen.job, playbook=collection.playbook("release_info"), check=False, diff=False, verbosity=0)
-            looked = watch(job, stop, display("Looking at the hosts"))
+        if task.changes and seen.record.run.get("id") and stop.reason is None:
+            looked = watch(_quiet(seen.job, "release_info"), stop, display("Looking at the hosts"))
             states = {host: state_of(found) for host, found in looked.record.looks().items()}
             missing = [name for name in seen.record.hosts if name not in states]
             if missing:
@@ -51,24 +50,13 @@ def _stopping(task: Task, seen: Seen) -> Job:
     variables = {**seen.job.variables, "stopped_mark": seen.job.mark}
     if task.changes and seen.record.run.get("id"):
         variables["stopped_run"] = str(seen.record.run["id"])
-        return replace(
-            seen.job,
-            playbook=collection.playbook("unlock"),
-            variables=variables,
-            check=False,
-            diff=False,
-            verbosity=0,
-            mark="stopping",
-        )
-    return replace(
-        seen.job,
-        playbook=collection.playbook("stop"),
-        variables=variables,
-        check=False,
-        diff=False,
-        verbosity=0,
-        mark="stopping",
-    )
+        return replace(_quiet(seen.job, "unlock"), variables=variables)
+    return replace(_quiet(seen.job, "stop"), variables=variables)
+
+
+def _quiet(job: Job, playbook: str) -> Job:
+    """Return a run on the same hosts that is really made, and does not bear the mark of what is ended."""
+    return replace(job, playbook=collection.playbook(playbook), check=False, diff=False, verbosity=0, mark="after")
 
 
 def _told(record: Record, ended: Record, stop: Stop) -> str:

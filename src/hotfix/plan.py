@@ -109,7 +109,7 @@ def _pins(text: Any) -> dict[str, str]:
 
 def _short(pin: str | None) -> str:
     """Leave of an image what tells it from another: the last part of its name, and enough of its digest."""
-    return re.sub(r"(sha256:[0-9a-f]{12})[0-9a-f]+", r"\1", pin.rpartition("/")[2]) if pin else "nothing"
+    return re.sub(r"sha256:([0-9a-f]{12})[0-9a-f]+", r"\1", pin.rpartition("/")[2]) if pin else "nothing"
 
 
 def _interruption(task: Task, hosts: Iterable[Host]) -> str:

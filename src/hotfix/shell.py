@@ -89,7 +89,7 @@ class Root(click.Group):
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the page from the list alone."""
         formatter.write("Usage: hotfix [COMMAND] -l ENVIRONMENT [OPTIONS]\n")
-        formatter.write("Emergency deploys and rollbacks of Docker Compose apps. Alone it shows the state.\n")
+        formatter.write("Emergency deploys and rollbacks of Compose apps. Alone it shows the state.\n")
         formatter.write("Example: hotfix rollback -l production --reason 'saving documents fails'\n\n")
         formatter.write_dl([(name, line) for name, (_module, line) in COMMANDS.items()])
         formatter.write("\nhotfix COMMAND --help has the options; docs/cli.md the exit codes.\n")
@@ -115,7 +115,10 @@ def write_page(command: click.Command, ctx: click.Context, formatter: click.Help
     if example:
         formatter.write(f"Example: {example}\n")
     rows: Sequence[tuple[str, str]] = [
-        record for param in command.get_params(ctx) if (record := param.get_help_record(ctx)) is not None
+        record
+        for param in command.get_params(ctx)
+        # That there is a help page is known to who reads it.
+        if "--help" not in param.opts and (record := param.get_help_record(ctx)) is not None
     ]
     formatter.write("\n")
     if rows:

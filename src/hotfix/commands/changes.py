@@ -36,7 +36,7 @@ def rollback(release: str | None, restore: str | None, **given: Any) -> int:
 
 @click.command(cls=Command, example="hotfix deploy v2 -l production --reason 'release 2'")
 @click.argument("version")
-@click.option("--confirm-later", is_flag=True, help="it reverts by itself unless 'hotfix confirm' comes")
+@click.option("--confirm-later", is_flag=True, help="it reverts unless 'hotfix confirm' comes")
 @changing
 def deploy(version: str, confirm_later: bool, **given: Any) -> int:
     """Deploy a version beside the one that runs, check it, and switch."""
@@ -121,7 +121,7 @@ def renew(force: bool, **given: Any) -> int:
 @click.command(cls=Command, example="hotfix unlock -l production --reason 'the laptop of ann is gone'")
 @changing
 def unlock(**given: Any) -> int:
-    """Take away the lease that somebody left behind. A live one needs --reason; it is recorded."""
+    """Take away a lease that was left behind. A live one needs --reason. Recorded."""
     task = Task(
         "unlock",
         "unlock",

@@ -15,13 +15,13 @@ from hotfix.shell import Command
 from hotfix.task import Task
 
 
-@click.command(cls=Command, example="hotfix flag COLLABORATIVE_EDITING off -l production --reason 'data loss'")
+@click.command(cls=Command, example="hotfix flag LIVE_EDITING off -l production --reason 'data loss'")
 @click.argument("name", required=False, metavar="[NAME]")
 @click.argument("state", required=False, type=click.Choice(["off", "on"]), metavar="[off|on]")
 @click.option("--restart-stale", is_flag=True, help="restart instances that do not take it over")
 @changing
 def flag(name: str | None, state: str | None, restart_stale: bool, **given: Any) -> int:
-    """Switch a feature off or on, proven on every instance. Without a state it shows it."""
+    """Switch a feature off or on, proven on every instance. Without a state: show it."""
     options = options_of(given)
     if state is None:
         variables = {"flag": name} if name else {}

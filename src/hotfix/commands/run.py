@@ -20,7 +20,7 @@ from hotfix.task import Task
 @click.argument("playbook")
 @changing
 def run(playbook: str, **given: Any) -> int:
-    """Run a playbook of your own: a file, or a full name as in pangeafate.hotfix.adopt."""
+    """Run a playbook of your own: a file, or a name as in pangeafate.hotfix.adopt."""
     path = Path(playbook)
     task = Task(
         "run",

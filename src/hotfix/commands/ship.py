@@ -17,20 +17,20 @@ from hotfix.shell import Command
 from hotfix.task import Task
 
 
-@click.command(cls=Command, example="hotfix ship --patch fix.patch --what 'Save umlauts' --risk Low -l production")
+@click.command(cls=Command, example="hotfix ship --patch fix.patch --what 'Save umlauts' -l production")
 @click.option("--patch", metavar="FILE", help="the change, as a patch")
 @click.option("--commit", metavar="ID", help="… or as a commit of the repository")
-@click.option("--changes", is_flag=True, help="… or what is not committed in the checkout")
+@click.option("--changes", is_flag=True, help="… or what is not committed yet")
 @click.option("--service", "services", multiple=True, metavar="NAME", help="build only this one; may be given again")
 @click.option("--what", metavar="TEXT", help="first line of the commit")
 @click.option("--fixes", metavar="TEXT", help="what was broken")
 @click.option("--risk", metavar="Low|Medium|High", help="of the change")
-@click.option("--confirm-later", is_flag=True, help="it reverts by itself unless 'hotfix confirm' comes")
+@click.option("--confirm-later", is_flag=True, help="it reverts unless 'hotfix confirm' comes")
 @changing
 def ship(
     patch: str | None, commit: str | None, changes: bool, services: tuple[str, ...], confirm_later: bool, **given: Any
 ) -> int:
-    """Ship a hotfix: branch, guards, images, deploy, proof. Again, it goes on where it ended."""
+    """Ship a hotfix: branch, guards, images, deploy. Again, it goes on where it ended."""
     if sum(map(bool, (patch, commit, changes))) != 1:
         raise UsageError(
             "The change is to come from exactly one of --patch FILE, --commit ID and --changes. Nothing was touched. "

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PUBLISHED: dict[str, Any] = json.loads((ROOT / "schemas/hotfix-result.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft7Validator(PUBLISHED)
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-LOOKED = {
+LOOKED: dict[str, Any] = {
     "summary": "current is B",
     "managed": True,
     "live_slot": "blue",
