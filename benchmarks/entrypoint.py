@@ -13,6 +13,7 @@ the staging host of the sandbox. Nothing is changed anywhere.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import resource
@@ -101,8 +102,8 @@ def main() -> int:
         }
         runs = pairs(folder, options.sandbox)
         for what, (bare, ours) in runs.items():
-            turns[f"{what}, ansible-playbook"] = lambda command=bare: run(command, folder)
-            turns[f"{what}, hotfix"] = lambda command=ours: run(command, folder)
+            turns[f"{what}, ansible-playbook"] = functools.partial(run, bare, folder)
+            turns[f"{what}, hotfix"] = functools.partial(run, ours, folder)
         taken = measure(options.rounds, turns)
     shown = {what: statistics.median(seconds for seconds, _processor in times) for what, times in taken.items()}
     processor = statistics.median(used for _seconds, used in taken["help"])

@@ -79,14 +79,14 @@ def hotfix(folder: Path, *arguments: str, **more: str) -> Ended:
 class Terminal:
     """The command on a pseudo-terminal of 80 columns, as an operator has it."""
 
-    def __init__(self, folder: Path, *arguments: str, columns: int = 80, **more: str) -> None:
-        given = {**surroundings(**more), "TERM": "xterm-256color"}
-        command = [str(BIN / "hotfix"), *arguments]
+    def __init__(self, folder: Path, *arguments: str, program: Path = BIN / "hotfix", **more: str) -> None:
+        given = {**surroundings(), "TERM": "xterm-256color", **more}
+        command = [str(program), *arguments]
         self._pid, self._terminal = pty.fork()
         if self._pid == 0:
             os.chdir(folder)
             os.execve(command[0], command, given)
-        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.raw = ""
 
     @property

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -47,7 +50,7 @@ def run(*command: str, cwd: Path, **more: str) -> str:
     """Run one of Ansible's programs with no setting of this machine or checkout but those in *more*."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "MOLECULE_"))}
     done = subprocess.run(
-        [str(BIN / command[0]), *command[1:]],
+        [shutil.which(command[0], path=f"{BIN}{os.pathsep}{os.environ['PATH']}") or command[0], *command[1:]],
         cwd=cwd,
         env={**environment, "LC_ALL": "C.UTF-8", **more},
         stdin=subprocess.DEVNULL,
@@ -78,6 +81,25 @@ def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = ["collection", "install", str(tarball), "--no-deps", "-p", str(home / "collections")]
     run("ansible-galaxy", *arguments, cwd=home, **more)
     return home
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command's wheel, built from what Git knows."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+def build_wheel(folder: Path) -> Path:
+    source = folder / "source"
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith(("sandbox/", "tests/", "molecule/")):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, source / name)
+    command = ["python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    run(*command, cwd=source, PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    (built,) = folder.glob("*.whl")
+    return built
 
 
 def ansible(installed: Path, *command: str) -> str:
@@ -130,6 +152,55 @@ def test_every_playbook_runs_from_a_plain_checkout(playbook: str) -> None:
         listed = run(*command, *inventory, cwd=ROOT, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"))
         assert "TAGS:" in listed
         assert "[WARNING]" not in listed
+
+
+def test_the_wheel_carries_the_collection_and_nothing_of_the_checkout(wheel: Path) -> None:
+    inside = "hotfix/_collections/ansible_collections/pangeafate/hotfix/"
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {f"{inside}playbooks/{playbook}.yml" for playbook in PLAYBOOKS} <= set(names)
+    for wanted in ("galaxy.yml", "meta/runtime.yml", "plugins/modules/release.py", "roles/rollback/tasks/main.yml"):
+        assert inside + wanted in names
+    assert "hotfix/cli.py" in names
+    tops = {name.partition("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"hotfix"}
+    assert [name for name in names if re.search(r"(^|/)(\.[^/]+|__pycache__|[^/]*\.pyc)(/|$)", name)] == []
+
+
+@pytest.mark.slow
+def test_the_command_works_from_a_wheel_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+    """No checkout is in reach: the playbooks, modules and schemas come from the wheel."""
+    uv = str(BIN / "uv")
+    run(uv, "venv", "--quiet", "--python", sys.executable, "venv", cwd=tmp_path)
+    run(uv, "pip", "install", "--quiet", "--python", "venv/bin/python", str(wheel), cwd=tmp_path)
+    (tmp_path / "inventory.yml").write_text(INVENTORY, encoding="utf-8")
+    work = tmp_path / "work"
+    work.mkdir()
+    more = {"HOME": str(tmp_path), "PATH": os.defpath, "HOTFIX_INVENTORY": str(tmp_path / "inventory.yml")}
+    command = str(tmp_path / "venv/bin/hotfix")
+    assert run(command, "--version", cwd=work, **more).startswith("hotfix ")
+    for playbook in PLAYBOOKS:
+        listed = run(
+            str(tmp_path / "venv/bin/python"),
+            "-c",
+            f"from hotfix import collection; print(collection.path(), collection.playbook({playbook!r}))",
+            cwd=work,
+            **more,
+        )
+        assert f"_collections pangeafate.hotfix.{playbook}" in listed
+    # It asks for the app's folder, which nobody named: so the role was found, and its specs were read.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "HOTFIX_"))}
+    done = subprocess.run(
+        [command, "status", "-l", "production", "-o", "json"],
+        cwd=work,
+        env={**environment, **more},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = json.loads(done.stdout)
+    assert found["exit"]["name"] == "failed_unchanged", done.stdout + done.stderr
+    assert "hotfix_app_dir" in found["message"]
 
 
 def test_the_action_group_names_modules_that_exist(installed: Path) -> None:
