@@ -47,7 +47,8 @@ def look_after(task: Task, seen: Seen, display: Callable[[str], Display], watch:
 
 
 def _stopping(task: Task, seen: Seen) -> Job:
-    variables = {**seen.job.variables, "stopped_mark": seen.job.mark}
+    # Why the change was made is not why it was stopped.
+    variables = {**seen.job.variables, "stopped_mark": seen.job.mark, "reason": "its run was stopped"}
     if task.changes and seen.record.run.get("id"):
         variables["stopped_run"] = str(seen.record.run["id"])
         return replace(_quiet(seen.job, "unlock"), variables=variables)

@@ -273,7 +273,11 @@ def test_after_a_stop_the_work_on_the_hosts_is_ended_and_their_state_is_told() -
     looked = record(selected("prod1", "prod2"), result("prod1", "release_info", "ok", **LOOKED), stats())
     left, jobs = after(stopped, ended, looked)
     assert [job.playbook.rpartition(".")[2] for job in jobs] == ["unlock", "release_info"]
-    assert jobs[0].variables == {"reason": "r", "stopped_mark": "m1", "stopped_run": "20260102T030405Z-1a2b"}
+    assert jobs[0].variables == {
+        "reason": "its run was stopped",
+        "stopped_mark": "m1",
+        "stopped_run": "20260102T030405Z-1a2b",
+    }
     assert "m1" not in (jobs[0].mark, jobs[1].mark)
     assert "prod1: stopped. Ended python3 (process 5). The lease was taken." in left.text
     assert "prod2: could not be reached to stop it" in left.text
