@@ -101,6 +101,7 @@ RECIPES = {
             ),
             _INIT,
         ),
+        Recipe("acme", "trixie", ("pebble", "ca-certificates", "procps", "tini"), changes=_INIT),
         Recipe(
             "unleash",
             "trixie",

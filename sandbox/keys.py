@@ -89,6 +89,11 @@ def ensure_keys() -> Keys:
     )
 
 
+def acme_certificate() -> Certificate:
+    """Return the certificate of the ACME server's own address, once :func:`ensure_keys` made the CA."""
+    return _certificate("acme", [f"IP:{REGISTRY_ADDRESS}"])
+
+
 def _write_ssh_config() -> None:
     """Let `ssh -F .sandbox/ssh/config prod1` work, and all that can be given such a file."""
     folder = STATE / "ssh"

@@ -105,6 +105,7 @@ def files(item: Host, keys: Keys, variant: str | None = None) -> list[File]:
         File(f"{APP_DIR}/.env", _env(item, keys, variant).encode(), 0o600, _OWNER),
         File(nginx, None, 0o755, _OWNER),
         File(f"{nginx}/nginx.conf", (SANDBOX / "app" / "nginx" / "nginx.conf").read_bytes(), 0o644, _OWNER),
+        File(f"{nginx}/acme", None, 0o755, _OWNER),
         File(f"{nginx}/certs", None, 0o700, _OWNER),
         File(f"{nginx}/certs/fullchain.pem", keys.app.cert, 0o644, _OWNER),
         File(f"{nginx}/certs/privkey.pem", keys.app.key, 0o600, _OWNER),
