@@ -27,7 +27,7 @@ TARGET_CODE = ("plugins/modules/", "plugins/module_utils/")
 ALLOWED: tuple[tuple[str, tuple[str, ...] | None], ...] = (
     ("plugins/modules/", ("ansible.module_utils", MODULE_UTILS)),
     ("plugins/module_utils/", ("ansible.module_utils", MODULE_UTILS)),
-    ("plugins/", ("ansible", "jinja2", "requests", "yaml", f"{COLLECTION}.plugins")),
+    ("plugins/", ("ansible", "cryptography", "jinja2", "requests", "yaml", f"{COLLECTION}.plugins")),
     ("src/hotfix/", ("ansible_runner", "click", "hotfix", "rich")),
     ("sandbox/app/src/", None),
     ("sandbox/", None),

@@ -115,6 +115,7 @@ OPERATOR_INPUTS = (
     "collect",
     "force",
     "at_once",
+    "ssl_renewal_force",
     "restart_services",
     "restart_force",
     "restart_serial",

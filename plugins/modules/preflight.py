@@ -88,7 +88,7 @@ options:
   acme_orders:
     description:
       - File on the controller in which orders of certificates are noted, one JSON document a line, each with C(at)
-        (ISO 8601) and C(names), and perhaps C(failed).
+        (ISO 8601) and C(names), and perhaps C(failed) or C(until).
       - Used on the controller.
     type: path
   git:

@@ -81,7 +81,7 @@ class RecordedAction(ActionBase):
         run = arguments.pop("record", None)
         if not run or self._task.check_mode:
             self.before_module(arguments)
-            return self._execute_module(module_args=arguments, task_vars=task_vars)
+            return self.run_module(arguments, task_vars)
         module = str(self._task.action).rpartition(".")[2]
         beginning = Beginning(run, str(task_vars.get("inventory_hostname")), module, dict(arguments))
 
@@ -101,7 +101,7 @@ class RecordedAction(ActionBase):
                 if token.first:
                     arguments.setdefault("history_hours", HISTORY_HOURS)
                 token.starts()
-            result: Result = self._execute_module(module_args=arguments, task_vars=task_vars)
+            result: Result = self.run_module(arguments, task_vars)
             if token is not None:
                 token.returns()
                 self._ask_the_time(token)
@@ -111,6 +111,11 @@ class RecordedAction(ActionBase):
             raise
         told = beginning.end(result, context)
         return {**result, **({"record": told} if told is not None else {})}
+
+    def run_module(self, arguments: Result, task_vars: Result) -> Result:
+        """Run the module on the host."""
+        result: Result = self._execute_module(module_args=arguments, task_vars=task_vars)
+        return result
 
     def in_a_hurry(self, _arguments: Result) -> bool:
         """Tell whether what comes before the module cannot wait for a line in a file."""

@@ -84,7 +84,7 @@ class _Attempt:
         try:
             version, found = self._connect(Tls(True, self._target.ca_file).context(), Watch(outcome.phases))
         except ssl.SSLCertVerificationError as exc:
-            outcome.status, outcome.message = FAILED, _why(exc, self._presented(), server_name(self._target))
+            outcome.status, outcome.message = FAILED, untrusted(exc, self._presented(), server_name(self._target))
             return outcome
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
             outcome.status, outcome.message = ERROR, trouble(self._target, exc, self._end, self._timeout)
@@ -159,7 +159,7 @@ class _Attempt:
         return None
 
 
-def _why(exc: ssl.SSLCertVerificationError, found: Found, name: str) -> str:
+def untrusted(exc: ssl.SSLCertVerificationError, found: Found, name: str) -> str:
     """Say what is wrong with a certificate."""
     code = exc.verify_code
     if code == _EXPIRED:

@@ -30,14 +30,15 @@ FOLDER = asked.FOLDER
 _CONTROLLER_JUMP = 1.0
 
 DEPLOY, ROLLBACK, ADOPT, CONFIRM, PROXY, FLAG = "deploy", "rollback", "adopt", "confirm", "proxy", "kill switch"
-REVERT, LOOK, RESTART = "revert", "smoke check", "restart"
+REVERT, LOOK, RESTART, SSL = "revert", "smoke check", "restart", "certificate renewal"
 BRANCH, BUILD, MERGE = "hotfix branch", "emergency build", "merge back"
-_MUTATING = (DEPLOY, ROLLBACK, ADOPT, CONFIRM, PROXY, FLAG, RESTART, BRANCH, BUILD, MERGE)
+_MUTATING = (DEPLOY, ROLLBACK, ADOPT, CONFIRM, PROXY, FLAG, RESTART, SSL, BRANCH, BUILD, MERGE)
 #: The run's action by the state that its task asks the module release for, and the states with which a run begins.
 _ACTION_OF_STATE = {"adopted": ADOPT, "confirmed": CONFIRM, "rolled_back": ROLLBACK}
 _ACTION_OF_MODULE = {
     "feature_flag": FLAG,
     "restart": RESTART,
+    "ssl_renewal": SSL,
     "image_transfer": DEPLOY,
     "hotfix_branch": BRANCH,
     "emergency_build": BUILD,
@@ -54,6 +55,7 @@ _TITLES = {
     PROXY: "Proxy set-up",
     FLAG: "Feature flag",
     RESTART: "Restart",
+    SSL: "Certificate renewal",
     BRANCH: "Hotfix branch",
     BUILD: "Emergency build",
     MERGE: "Merge back",
@@ -138,7 +140,8 @@ def _token(run: Vars, host: str, module: str, arguments: Vars) -> Token:
         action = DEPLOY if state == "confirmed" and not confirms else _ACTION_OF_STATE.get(state, DEPLOY)
         first = confirms or state in _FIRST_STATES
     else:
-        action, first = _ACTION_OF_MODULE.get(module, PROXY), True
+        action = _ACTION_OF_MODULE.get(module, PROXY)
+        first = action != SSL or state in _FIRST_STATES
     asked = {name: arguments[name] for name in _ASKED if arguments.get(name) not in (None, "")}
     return Token(run, host, action, asked, first)
 

@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import typing as t
 import urllib.parse
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._preflight.looks import (
@@ -24,11 +23,10 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model imp
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import SKIPPED as LEFT_OUT
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import Here, Outcome, Target
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.tls_check import TlsCheck
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._acme import record
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._acme.outside import place_of
 
 _MEND = "renew it (playbooks/ssl_renew.yml) and have every host load it."
-#: What Let's Encrypt issues: certificates of the very same names in seven days, and attempts that fail in an hour.
-_SAME_NAMES = (5, timedelta(days=7))
-_FAILURES = (5, timedelta(hours=1))
 
 
 class _Alone:
@@ -74,7 +72,7 @@ def presented(public: t.Mapping[str, t.Any], days: float, timeout: float) -> Out
     target = Target(
         name=url,
         url=url,
-        address=_place(str(public.get("address") or ""), parts.port or 443),
+        address=place_of(str(public.get("address") or ""), parts.port or 443),
         ca_file=public.get("ca_file") or None,
     )
     return TlsCheck(
@@ -95,52 +93,19 @@ def presented(public: t.Mapping[str, t.Any], days: float, timeout: float) -> Out
     ).perform(target, _Alone(timeout))
 
 
-def _place(address: str, port: int) -> tuple[str, int] | None:
-    if not address:
-        return None
-    if address.count(":") > 1 and not address.startswith("["):
-        return address, port
-    parts = urllib.parse.urlsplit(f"//{address}")
-    return str(parts.hostname), parts.port or port
-
-
 def budget(path: str | None, now: datetime) -> Found:
     """Say how many more orders the authority would take, by the orders that were noted in a file."""
     if not path:
         return Found(SKIPPED, "preflight_acme_orders is not set: no orders are noted.")
-    file = Path(path).expanduser()
-    if not file.is_file():
-        return Found(SKIPPED, f"No order was noted yet (there is no {file}).")
-    made = list(_orders(file.read_text(encoding="utf-8")))
-    for names in sorted({names for _at, names, _failed in made}):
-        listed = ", ".join(names)
-        failed = [at for at, of, bad in made if of == names and bad and now - at < _FAILURES[1]]
-        if len(failed) >= _FAILURES[0]:
-            again = min(failed) + _FAILURES[1]
-            return Found(
-                FAILED, f"{len(failed)} orders for {listed} failed within an hour.", f"wait until {_when(again)}."
-            )
-        issued = sorted(at for at, of, bad in made if of == names and not bad and now - at < _SAME_NAMES[1])
-        if len(issued) >= _SAME_NAMES[0]:
-            again = issued[-_SAME_NAMES[0]] + _SAME_NAMES[1]
-            said = f"{len(issued)} certificates for {listed} were issued within 7 days."
-            return Found(FAILED, said, f"wait until {_when(again)}, or order for one name more or less.")
-        if len(issued) == _SAME_NAMES[0] - 1:
-            return Found(WARNING, f"One more certificate for {listed} is left in these 7 days.", "keep it.")
+    if not Path(path).expanduser().is_file():
+        return Found(SKIPPED, f"No order was noted yet (there is no {Path(path).expanduser()}).")
+    made = record.read(path)
+    for names in sorted({one.names for one in made}):
+        found = record.standing(made, names, now)
+        if found.kind == record.SPENT:
+            return Found(FAILED, found.says, f"wait until {found.when}, or order for one name more or less.")
+        if found.kind in (record.FAILING, record.TOLD):
+            return Found(FAILED, found.says, f"wait until {found.when}.")
+        if found.kind == record.LAST:
+            return Found(WARNING, found.says, "keep it.")
     return Found(PASSED, f"{len(made)} orders are noted, and more would be taken.")
-
-
-def _orders(text: str) -> t.Iterator[tuple[datetime, tuple[str, ...], bool]]:
-    """Yield time, names and whether it failed of every order; a line that is none is left out."""
-    for line in text.splitlines():
-        try:
-            order = json.loads(line)
-            at = datetime.fromisoformat(str(order["at"]).replace("Z", "+00:00"))
-            names = tuple(sorted(str(name) for name in order["names"]))
-        except (ValueError, KeyError, TypeError):
-            continue
-        yield (at if at.tzinfo else at.replace(tzinfo=UTC)), names, bool(order.get("failed"))
-
-
-def _when(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

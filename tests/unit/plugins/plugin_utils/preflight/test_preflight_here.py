@@ -191,13 +191,13 @@ class TestBudget:
         assert budget(self.orders(tmp_path, 1, 2, 3, 4), NOW).status == "warning"
         spent = budget(self.orders(tmp_path, 1, 2, 3, 4, 100), NOW)
         assert spent.status == "failed"
-        assert "2026-01-04 23:04 UTC" in spent.mend
+        assert "2026-01-04 23:05 UTC" in spent.mend
         assert budget(self.orders(tmp_path, 1, 2, 3, 200, 300), NOW).status == "passed"
 
     def test_failures_of_an_hour_are_another_matter(self, tmp_path: Path) -> None:
         assert budget(self.orders(tmp_path, 2, 2, 2, 2, 2, failed=True), NOW).status == "passed"
         spent = budget(self.orders(tmp_path, 0.5, 0.4, 0.3, 0.2, 0.1, failed=True), NOW)
-        assert (spent.status, "2026-01-02 03:34 UTC" in spent.mend) == ("failed", True)
+        assert (spent.status, "2026-01-02 03:35 UTC" in spent.mend) == ("failed", True)
 
 
 class TestCertificate:
