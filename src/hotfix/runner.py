@@ -10,6 +10,7 @@ gets into it. Its events are handed on and not kept. Variables go by a named pip
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shlex
@@ -23,8 +24,8 @@ from hotfix import collection, private, processes, settings
 from hotfix.handover import Pipe, as_yaml
 from hotfix.stopping import Stop
 
-#: Seconds between two looks whether the run is to end.
-_TURN = 0.1
+#: The runner looks every tenth of a second whether the run is to end, and keeps no output.
+_SETTINGS = {"pexpect_timeout": 0.1, "suppress_output_file": True}
 #: A result that is longer than this would come without its content.
 _LONGEST_RESULT = 50_000_000
 #: What marks the processes of a run on its hosts. SSH servers accept LC_* as they come on Debian and Ubuntu.
@@ -81,6 +82,9 @@ def play(
         return True
 
     with private.folder() as folder, contextlib.ExitStack() as stack:
+        # Given as an argument they would be forgotten where no files are written.
+        (folder / "env").mkdir(mode=0o700)
+        (folder / "env/settings").write_text(json.dumps(_SETTINGS), encoding="utf-8")
         words = [name for name, wanted in (("--check", job.check), ("--diff", job.diff)) if wanted]
         for path in job.files:
             words += ["--extra-vars", f"@{path}"]
@@ -97,7 +101,6 @@ def play(
             cmdline=shlex.join(words) or None,
             verbosity=job.verbosity or None,
             envvars=environment(job, folder),
-            settings={"pexpect_timeout": _TURN, "suppress_output_file": True},
             fact_cache_type="",
             suppress_env_files=True,
             quiet=True,

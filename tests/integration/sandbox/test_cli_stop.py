@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from tests.integration.hotfix import LONGEST, Ended, Terminal, hotfix, start
 VALIDATOR = Draft7Validator(json.loads((ROOT / "schemas/hotfix-result.schema.json").read_text(encoding="utf-8")))
 LIMIT = ("-l", "staging")
 DEPLOY = ("deploy", "v6", *LIMIT, *NO_BASELINE, *UNCHECKED)
-SWITCH = "Switch to the release and verify it"
 
 
 def at_work(host: Host) -> list[str]:
@@ -32,17 +30,6 @@ def at_work(host: Host) -> list[str]:
         "tr '\\0' ' ' < $p/cmdline; echo; fi; done"
     )
     return [line for line in host.run("bash", "-c", script).splitlines() if line.strip() and "switch-back" not in line]
-
-
-def until_switch(process: subprocess.Popen[str]) -> str:
-    """Read the plain lines up to the one before the switch, and wait until the host is at it."""
-    assert process.stderr is not None
-    seen = ""
-    for line in process.stderr:
-        seen += line
-        if "Prepare the release" in line:
-            break
-    return seen
 
 
 def wait_for_step(host: Host, step: str, seconds: float = 60) -> None:
@@ -68,7 +55,7 @@ def assert_stopped(host: Host, ended: Ended, code: int) -> None:
     assert len(host.journal()) == journal, "something is still at work"
 
 
-@pytest.mark.parametrize("how", ["SIGTERM", "timeout"])
+@pytest.mark.parametrize("how", ["SIGTERM", pytest.param("timeout", marks=pytest.mark.slow)])
 def test_a_deploy_that_is_stopped_leaves_a_host_from_which_it_goes_on(staging: Host, tmp_path: Path, how: str) -> None:
     assert hotfix(tmp_path, "run", "pangeafate.hotfix.adopt", *LIMIT).code == 0
     more = () if how == "SIGTERM" else ("--timeout", "9")

@@ -256,6 +256,28 @@ def alive(pid: int) -> bool:
     return text.rpartition(")")[2].split()[0] != "Z"
 
 
+def test_a_run_is_ended_within_a_second(project: Path, play) -> None:
+    """The runner looks every five seconds by default, and forgets another setting where it may write no files."""
+    play("    - ansible.builtin.command: sleep 300\n")
+    stop = Stop(3600)
+    took: list[float] = []
+
+    class Waits(Broken):
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_exc_info: object) -> None:
+            return
+
+        def take(self, event: Any, *_more: object) -> None:
+            if event.kind == "host_start":
+                took.append(time.monotonic())
+                stop.cancel()
+
+    watch(Job("play.yml", "staging", ("inventory.yml",)), stop, Waits())
+    assert time.monotonic() - took[0] < 3
+
+
 def test_a_result_that_is_long_is_not_dropped(project: Path, play) -> None:
     """The runner sends none of a result beyond 700,000 characters, and says nothing of it."""
     play(f"    - ansible.builtin.command: {sys.executable} -c \"print('x' * 1500000)\"\n")
