@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as exc:
         return _refused(words, str(exc), None)
     except (click.Abort, KeyboardInterrupt):
-        return _say(words, Exit.CANCELLED, "Cancelled: nothing was changed.")
+        return _say(words, Exit.CANCELLED, "Cancelled. Next: hotfix status says what the hosts are like.")
     return int(done) if isinstance(done, int) else Exit.DONE
 
 

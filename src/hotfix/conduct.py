@@ -41,13 +41,13 @@ def conduct(task: Task, options: Options) -> Exit:
 def perform(task: Task, options: Options, job: Job, display: Callable[[str], Display]) -> Document:
     """Run the playbook, and return the result."""
     stop = Stop(options.timeout)
+    left: Left | None = None
     with signals(stop):
         seen = watch(job, stop, display(f"hotfix {task.command} -l {options.limit}"))
         reason = stop.reason if seen.status in ("canceled", "timeout") else None
+        if reason is not None:
+            left = look_after(task, seen, display)
     found = verdict(seen.record, seen.status, reason, looks=task.looks)
-    left: Left | None = None
-    if reason is not None:
-        left = look_after(task, seen, display)
     states = left.states if left else {}
     if task.playbook == STATE and not states:
         states = {host: state_of(looked) for host, looked in seen.record.looks().items()}
