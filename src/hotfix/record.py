@@ -158,6 +158,8 @@ class Record:
         if isinstance(result.get("run"), Mapping):
             self.selected = True
             self.run = result["run"]
+            # Where it is by default; what began a probe says so only when it is done.
+            self.probe_folder = f"artifacts/probe-{self.run.get('id')}"
             for name in self.run.get("hosts") or []:
                 self._host(str(name))
         elif "outcome" in result and "hosts" in result:

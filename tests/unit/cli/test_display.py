@@ -126,3 +126,14 @@ def test_samples_are_counted_as_they_are_written(tmp_path: Path) -> None:
     with (tmp_path / "samples.jsonl").open("a", encoding="utf-8") as handle:
         handle.write('ple", "verdict": "failed"}\n')
     assert found.look(str(tmp_path)) == "users: 1 of 2 samples failed"
+
+
+def test_samples_are_found_before_the_step_that_began_them_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "artifacts").mkdir()
+    samples(tmp_path / "artifacts/probe-20260102T030405Z-1a2b", good=4, failed=1)
+    live = Live("x", io.StringIO())
+    feed(live, selected("prod1"), task("Roll back"), asked("prod1"))
+    assert "  users: 1 of 5 samples failed" in live.draw().plain.splitlines()
