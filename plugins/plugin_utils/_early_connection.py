@@ -23,6 +23,7 @@ import time
 import typing as t
 
 from ansible import constants as C
+from ansible import context
 from ansible.plugins.loader import connection_loader
 from ansible.utils.display import Display
 
@@ -42,9 +43,14 @@ _SHARED = re.compile(rb"controlmaster[ =](auto|yes)$", re.IGNORECASE)
 
 
 def begin(action: ActionBase, variables: Vars) -> None:
-    """Have a process of its own connect to every host of the play, and return at once. It raises nothing."""
+    """Have a process of its own connect to the hosts of the play, and return at once. It raises nothing.
+
+    They are no more than Ansible itself would connect to at once: behind one gateway more of them might be refused.
+    """
     try:
-        marks = {host: _marked(host) for host in variables["ansible_play_hosts_all"]}
+        known = variables["inventory_hostname"]
+        hosts = [known, *(host for host in variables["ansible_play_hosts_all"] if host != known)]
+        marks = {host: _marked(host) for host in hosts[: context.CLIARGS["forks"]]}
         if os.fork() == 0:
             try:
                 _connect(marks, action, variables)
@@ -106,7 +112,7 @@ def _connect(marks: t.Mapping[str, int], action: ActionBase, variables: Vars) ->
     _keep_open(marks.values())
     nothing = subprocess.DEVNULL
     started = []
-    for host, command in _commands(marks, action, variables):
+    for host, command in _commands(list(marks), action, variables):
         if command:
             with contextlib.suppress(OSError):
                 started.append(
@@ -131,16 +137,15 @@ def _keep_open(kept: t.Iterable[int]) -> None:
     os.closerange(first, _FILES)
 
 
-def _commands(hosts: t.Iterable[str], action: ActionBase, variables: Vars) -> t.Iterator[tuple[str, list[bytes]]]:
-    """Make the command line for each host: for the one that the task runs on with the connection that it has.
+def _commands(hosts: t.Sequence[str], action: ActionBase, variables: Vars) -> t.Iterator[tuple[str, list[bytes]]]:
+    """Make the command line for each host: for the first, that the task runs on, with the connection that it has.
 
     For the others their own variables count. Where the play has something to say of connections too, these alone do
     not lead to the same for the host that is known, and the others are left to Ansible.
     """
-    known = variables["inventory_hostname"]
+    known, *others = hosts
     command = _command(action._connection)
     yield known, command
-    others = [host for host in hosts if host != known]
     alike = bool(others) and command == _of_host(known, action, variables)
     for host in others:
         yield host, _of_host(host, action, variables) if alike else []
@@ -150,11 +155,11 @@ def _of_host(host: str, action: ActionBase, variables: Vars) -> list[bytes]:
     """Return the command line by a host's own variables; none where they cannot be rendered, which Ansible tells."""
     try:
         own = variables["hostvars"][host]
-        task, context = action._task, action._play_context.copy()
-        context.remote_addr = host
-        connection = connection_loader.get(own.get("ansible_connection", task.connection), context)
+        task, of_play = action._task, action._play_context.copy()
+        of_play.remote_addr = host
+        connection = connection_loader.get(own.get("ansible_connection", task.connection), of_play)
         # As the executor of tasks does it: a task's timeout and retries are not those of the connection.
-        keys = {**task.dump_attrs(), "timeout": context.timeout}
+        keys = {**task.dump_attrs(), "timeout": of_play.timeout}
         del keys["retries"]
         names = C.config.get_plugin_vars("connection", connection._load_name)
         connection.set_options(task_keys=keys, var_options={name: own[name] for name in names if name in own})
