@@ -23,7 +23,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, of_release, runs
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, is_warm, of_release, runs, shared
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import SLOTS, Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import App
@@ -41,14 +41,7 @@ class BlueGreen:
 
     def is_warm(self, host: Host, release: Release, containers: t.Sequence[Container]) -> bool:
         """Tell whether *release* runs in its slot, healthy and complete but for what may not run twice."""
-        model = _compose.load(host.releases.compose_file(release.id))
-        shared = _shared(host.app, release)
-        ours = [c for c in of_release(release, containers) if c.service in shared]
-        return (
-            model is not None
-            and not runs(release, model, containers, shared)
-            and all(c.running and c.health in (None, "healthy") for c in ours)
-        )
+        return is_warm(host, release, containers)
 
     def start(self, session: Session, release: Release, *, recorded: bool = True) -> None:
         """Start *release* in the idle colour and wait until it is healthy there; users have seen nothing.
@@ -70,7 +63,7 @@ class BlueGreen:
             if recorded:
                 host.releases.save(release)
             env = _compose.current_only_env(host.app, containers)
-            services = _shared(host.app, release)
+            services = shared(host.app, release)
             self._up(session, release, services, env)
             started = _start.wait_healthy(host, release, model_of(session, release), session.require, None, services)
         self._smoke(session, release, of_release(release, started))
@@ -165,11 +158,6 @@ class BlueGreen:
         if closing:
             with session.step("close_websockets", containers=[c.name for c in closing]):
                 host.docker.restart([c.id for c in closing], timeout=host.app.stop_timeout)
-
-
-def _shared(app: App, release: Release) -> t.List[str]:
-    """Return the services of *release* of which two may run at once."""
-    return [name for name in sorted(release.images) if not app.option(name).exclusive]
 
 
 def _still_runs(app: App, containers: t.Sequence[Container], slot: str) -> t.Optional[str]:

@@ -52,6 +52,17 @@ def live_slot(app_dir: Path) -> str:
     return slot if slot in SLOTS else OWN
 
 
+def mask_of(app_dir: t.Optional[Path], containers: t.Sequence[Container] = (), *more: t.Optional[str]) -> _mask.Mask:
+    """Return what hides an app's secrets: of its files, of what its containers were started with, and *more*."""
+    values: t.Dict[str, str] = {}
+    for number, container in enumerate(containers):
+        for pair in container.env:
+            key, _equals, value = pair.partition("=")
+            # One name may have another value in each container.
+            values[f"{number}_{key}"] = value
+    return _mask.Mask.of_env({**values, **(env_of(app_dir) if app_dir is not None else {})}, *more)
+
+
 def env_of(app_dir: Path) -> t.Dict[str, str]:
     """Return the environment of the app in *app_dir*, as it is now and as its current release had it."""
     releases = Releases(app_dir)
@@ -150,6 +161,23 @@ def runs(
         if len(up) != wanted:
             found.append(f"{service} has {len(up)} running containers instead of {wanted}")
     return found
+
+
+def shared(app: App, release: Release) -> t.List[str]:
+    """Return the services of *release* of which two may run at once."""
+    return [name for name in sorted(release.images) if not app.option(name).exclusive]
+
+
+def is_warm(host: Host, release: Release, containers: t.Sequence[Container]) -> bool:
+    """Tell whether *release* runs in its slot, healthy and complete but for what may not run twice."""
+    model = _compose.load(host.releases.compose_file(release.id))
+    names = shared(host.app, release)
+    ours = [c for c in of_release(release, containers) if c.service in names]
+    return (
+        model is not None
+        and not runs(release, model, containers, names)
+        and all(c.running and c.health in (None, "healthy") for c in ours)
+    )
 
 
 def _drift(host: Host, current: Release, containers: t.Sequence[Container]) -> t.List[str]:

@@ -13,11 +13,10 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _service_logs
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _log_lines, _service_logs
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import logs_check
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.here import here_from, mask_of
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import mask_of
 
 Result = t.Dict[str, t.Any]
 
@@ -74,21 +73,18 @@ def collect(app: t.Mapping[str, t.Any], wanted: Wanted) -> Result:
 
     A service without a container is no error here: on another host it may have one.
     """
-    here = here_from({"app_dir": app.get("app_dir"), "project": app.get("project")}, [])
-    if not here.project:
-        raise BadInputError("Nobody said which app of the host.", next_step="set hotfix_app_dir, or hotfix_project.")
-    here.docker.require()
-    every = here.docker.containers(here.project)
+    docker, app_dir, project = _service_logs.engine_of(app)
+    every = docker.containers(project)
     ours = [one for one in every if not wanted.services or one.service in wanted.services]
     end = time.monotonic() + wanted.timeout
     by_id = {one.id: one for one in ours}
-    read = here.docker.each(lambda name: _read(by_id[name], wanted, end), list(by_id))
-    mask = mask_of(here, every)
+    read = docker.each(lambda name: _read(by_id[name], wanted, end), list(by_id))
+    mask = mask_of(app_dir, every)
     found = sorted((line for lines, _problem, _cut in read for line in lines), key=lambda line: (line[0], line[1]))
     kept = found[-wanted.lines :]
     return {
         "outcome": "seen",
-        "summary": f"Read {len(kept)} lines of {len(ours)} containers of {here.project}.",
+        "summary": f"Read {len(kept)} lines of {len(ours)} containers of {project}.",
         "known": sorted({one.service for one in every}),
         "lines": [
             {"at": f"{at}Z", "service": by_id[name].service, "container": by_id[name].name, "text": mask.text(text)}
@@ -109,12 +105,12 @@ def _read(container: Container, wanted: Wanted, end: float) -> t.Tuple[_Lines, s
     left = end - time.monotonic()
     if left <= 0:
         return [], f"{container.name}: its log could not be read in time", False
-    ran = logs_check.read_log(container.id, ("--tail", str(wanted.lines), *since), left)
+    ran = _log_lines.read_log(container.id, ("--tail", str(wanted.lines), *since), left)
     if ran.late:
         return [], f"{container.name}: its log could not be read in time", False
     if ran.code != 0:
-        return [], f"{container.name}: its log could not be read: {logs_check.last_line(ran.stderr)}", False
-    pairs = _service_logs.stamped(_service_logs.Read(list(logs_check.lines(ran))))
+        return [], f"{container.name}: its log could not be read: {_log_lines.last_line(ran.stderr)}", False
+    pairs = _service_logs.stamped(_service_logs.Read(list(_log_lines.lines(ran))))
     lines = [(at, container.id, text[:_LINE]) for at, text in pairs if wanted.since is None or at > wanted.since]
     problem = f"{container.name}: its last lines are longer than what is read at once" if ran.cut else ""
     return lines, problem, len(lines) >= wanted.lines

@@ -13,13 +13,15 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _log_lines
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container, Docker
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import mask_of
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import logs_check
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.here import here_from, mask_of
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import Here
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._programs import BoundedRunner
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import place_of
 
 Result = t.Dict[str, t.Any]
 
@@ -94,22 +96,29 @@ class _Service:
 
 def collect(app: t.Mapping[str, t.Any], wanted: Wanted) -> Result:
     """Return what the services of *app* wrote, also those of its containers that run no more."""
-    here = here_from({"app_dir": app.get("app_dir"), "project": app.get("project")}, [])
-    if not here.project:
-        raise BadInputError("Nobody said which app of the host.", next_step="set hotfix_app_dir, or hotfix_project.")
-    here.docker.require()
+    docker, app_dir, project = engine_of(app)
     chosen = app.get("services") or []
-    containers = [c for c in here.docker.containers(here.project) if not chosen or c.service in chosen]
-    reads = read_all(here.docker, containers, wanted)
-    found = told(chosen, containers, reads, mask_of(here, containers), wanted)
+    containers = [c for c in docker.containers(project) if not chosen or c.service in chosen]
+    reads = read_all(docker, containers, wanted)
+    found = told(chosen, containers, reads, mask_of(app_dir, containers), wanted)
     return {
         "outcome": "seen",
-        "summary": _summary(here, found),
+        "summary": _summary(project, found),
         "since": text_of(wanted.since),
         "around": text_of(wanted.around),
         "until": text_of(wanted.until),
         "services": found,
     }
+
+
+def engine_of(app: t.Mapping[str, t.Any]) -> t.Tuple[Docker, t.Optional[Path], str]:
+    """Return the engine, which answers, with folder and project of *app*; raise where nobody said which app."""
+    app_dir, project = place_of(app)
+    if not project:
+        raise BadInputError("Nobody said which app of the host.", next_step="set hotfix_app_dir, or hotfix_project.")
+    docker = Docker(BoundedRunner())
+    docker.require()
+    return docker, app_dir, project
 
 
 def read_all(docker: Docker, containers: t.Sequence[Container], wanted: Wanted) -> t.List[Read]:
@@ -120,7 +129,7 @@ def read_all(docker: Docker, containers: t.Sequence[Container], wanted: Wanted) 
 
 def stamped(read: Read) -> t.List[t.Tuple[str, str]]:
     """Return the lines of both streams in one order, each as its time (without ``Z``) and its text."""
-    matches = [logs_check.STAMPED.match(line) for line in read.lines]
+    matches = [_log_lines.STAMPED.match(line) for line in read.lines]
     return sorted(((match.group(1), match.group(2)) for match in matches if match), key=lambda pair: pair[0])
 
 
@@ -147,11 +156,11 @@ def told(
     return found
 
 
-def _summary(here: Here, found: t.Sequence[Result]) -> str:
+def _summary(project: str, found: t.Sequence[Result]) -> str:
     lines = sum(one["lines"] for one in found)
     before, after = (sum(one[key] for one in found) for key in ("errors_before", "errors_after"))
     return (
-        f"Read {lines} lines of {len(found)} services of {here.project}; "
+        f"Read {lines} lines of {len(found)} services of {project}; "
         f"{before} errors before the moment, {after} after it."
     )
 
@@ -171,14 +180,14 @@ def _read(container: str, wanted: Wanted, end: float) -> Read:
         left = end - time.monotonic()
         if left <= 0:
             return Read([], "its log could not be read in time")
-        ran = logs_check.read_log(container, (*window, "--tail", str(tail)), left)
+        ran = _log_lines.read_log(container, (*window, "--tail", str(tail)), left)
         if ran.late:
             return Read([], "its log could not be read in time")
         if ran.code != 0:
-            return Read([], f"its log could not be read: {logs_check.last_line(ran.stderr)}")
+            return Read([], f"its log could not be read: {_log_lines.last_line(ran.stderr)}")
         if not ran.cut or tail == wanted.tail:
             break
-    lines = [line for line in logs_check.lines(ran) if line]
+    lines = [line for line in _log_lines.lines(ran) if line]
     return Read(lines, "", ran.cut or len(lines) >= tail)
 
 
@@ -189,13 +198,13 @@ def _sort(
         service.problems.append(f"{container.name}: {read.problem}")
     service.cut = service.cut or read.cut
     border = text_of(wanted.around)[:-1]
-    errors = re.compile(logs_check.PATTERN, re.IGNORECASE)
+    errors = re.compile(_log_lines.PATTERN, re.IGNORECASE)
     # Both streams in one order; the one that is told first counts as the first of its kind.
     for at, text in stamped(read):
         service.lines.append((at, container.name, text))
         if no_error(text) or not errors.search(text[:_LINE]):
             continue
-        kind = logs_check.signature(text[:_LINE])
+        kind = _log_lines.signature(text[:_LINE])
         if at < border:
             service.before += 1
             service.known.add(kind)

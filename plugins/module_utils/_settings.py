@@ -140,6 +140,18 @@ class Run:
     takeover: bool
 
 
+def place_of(params: t.Mapping[str, t.Any]) -> t.Tuple[t.Optional[Path], str]:
+    """Return the folder and the Compose project of an app of which no more is known; the project may be empty."""
+    folder = params.get("app_dir")
+    app_dir = Path(folder) if folder else None
+    if app_dir is not None and not app_dir.is_absolute():
+        raise BadInputError(
+            f"app_dir {folder!r} is not an absolute path.", next_step="set hotfix_app_dir to the folder on the host."
+        )
+    project = params.get("project") or (app_dir.name.lower() if app_dir is not None else "")
+    return app_dir, _names.project(project) if project else ""
+
+
 def app_from(params: t.Mapping[str, t.Any]) -> App:
     """Make the app from module parameters; raise for what cannot be right."""
     app_dir = Path(params["app_dir"])

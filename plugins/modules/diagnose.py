@@ -155,7 +155,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import stamp, utc_now
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._diagnose.on_host import look
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.programs import BoundedRunner
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._programs import BoundedRunner
 
 
 def main() -> None:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _service_logs
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _log_lines, _service_logs
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._at_once import Once
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._diagnose import access_log
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._diagnose.parts import Found, SkippedError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import logs_check
 
 #: Seconds before the window from which errors are known to be no new ones.
 _BEFORE = 900.0
@@ -74,7 +73,7 @@ class Logs:
         seconds = self._window
         if cut and lines:
             # The log of a busy proxy is longer than what is read of it.
-            seconds = self._wanted.until - logs_check.seconds(min(at for at, _line in lines))
+            seconds = self._wanted.until - _log_lines.seconds(min(at for at, _line in lines))
         summed = access_log.summed(found)
         return {"service": proxy, "window": round(seconds, 1), "cut": cut, "problems": problems, **summed}
 

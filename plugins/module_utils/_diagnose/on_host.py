@@ -26,10 +26,9 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._diagnose import
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._diagnose.logs import Logs
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container, Docker, Runner
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, mask_of
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import App, app_from
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.here import here_from, mask_of
 
 Params = t.Mapping[str, t.Any]
 
@@ -125,5 +124,4 @@ def _mask(host: Host, params: Params) -> Mask:
         known: t.Sequence[Container] = host.docker.containers(host.app.project)
     except HotfixError:
         known = ()
-    here = here_from({"app_dir": str(host.app.app_dir), "project": host.app.project}, [])
-    return mask_of(here, known, host.app.registry.password, params.get("redis_password"))
+    return mask_of(host.app.app_dir, known, host.app.registry.password, params.get("redis_password"))

@@ -12,9 +12,8 @@ import typing as t
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _proxy, _timers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._diagnose.parts import Found
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, Observation, observe
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, Observation, is_warm, observe
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._switch import choose
 
 
 def look(host: Host) -> Found:
@@ -29,7 +28,7 @@ def look(host: Host) -> Found:
         "since": _since(seen.current),
         "live_slot": seen.live,
         "back": _told(back),
-        "back_is_warm": back is not None and choose(host, None)[0].is_warm(host, back, seen.containers),
+        "back_is_warm": back is not None and _switches(host) and is_warm(host, back, seen.containers),
         "drift": [*seen.drift, *_proxy.problems(host)] if seen.managed else [],
         "damaged": list(seen.damaged),
         "unfinished": _unfinished(seen),
@@ -38,6 +37,11 @@ def look(host: Host) -> Found:
         "lease": holder.says() if holder else None,
         "runs": _runs(host, seen),
     }
+
+
+def _switches(host: Host) -> bool:
+    """Tell whether a rollback turns the proxy, and does not replace containers in place."""
+    return host.app.strategy != "recreate" and _proxy.managed(host) is not None
 
 
 def _told(release: t.Optional[Release]) -> t.Optional[Found]:

@@ -17,6 +17,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._programs import Ran, execute
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import fields
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.expect import regex, show
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.here import HostCheck, mask_of, reached
@@ -28,7 +29,6 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model imp
     Outcome,
     Surroundings,
 )
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.programs import Ran, execute
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.veil import Veil, secret_name
 
 HOST = True

@@ -11,15 +11,15 @@ from __future__ import annotations
 import abc
 import typing as t
 from dataclasses import dataclass
-from pathlib import Path
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _host, _names
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container, Docker
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import env_of, live_slot
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import live_slot
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._programs import BoundedRunner
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import OWN
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import database_from
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import database_from, place_of
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import (
     ERROR,
     Check,
@@ -28,7 +28,6 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model imp
     Surroundings,
     Target,
 )
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.programs import BoundedRunner
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,7 @@ class HostCheck(Check):
 
 def here_from(app: t.Mapping[str, t.Any], checks: t.Sequence[Check]) -> Here:
     """Read which app of this host is meant."""
-    folder = app.get("app_dir")
-    app_dir = Path(folder) if folder else None
-    if app_dir is not None and not app_dir.is_absolute():
-        raise BadInputError(
-            f"app_dir {folder!r} is not an absolute path.", next_step="set hotfix_app_dir to the folder on the host."
-        )
-    project = app.get("project") or (app_dir.name.lower() if app_dir is not None else "")
+    app_dir, project = place_of(app)
     needy = next((one for one in checks if isinstance(one, HostCheck) and one.needs_app), None)
     if needy is not None and not project:
         raise BadInputError(
@@ -73,7 +66,7 @@ def here_from(app: t.Mapping[str, t.Any], checks: t.Sequence[Check]) -> Here:
     return Here(
         docker=Docker(BoundedRunner()),
         name=app.get("host_name") or "this host",
-        project=_names.project(project) if project else "",
+        project=project,
         services=tuple(_names.service(one) for one in app.get("services") or ()),
         database=database_from(app.get("database"), app.get("host_name")),
         app_dir=app_dir,
@@ -95,12 +88,6 @@ def reached(here: Here, container: Container) -> bool:
     return container.slot == live(here) or (container.slot == OWN and container.service not in here.services)
 
 
-def mask_of(here: Here, containers: t.Sequence[Container] = (), *more: t.Optional[str]) -> Mask:
-    """Return what hides the app's secrets: of its files, of what its containers were started with, and *more*."""
-    values: t.Dict[str, str] = {}
-    for number, container in enumerate(containers):
-        for pair in container.env:
-            key, _equals, value = pair.partition("=")
-            # One name may have another value in each container.
-            values[f"{number}_{key}"] = value
-    return Mask.of_env({**values, **(env_of(here.app_dir) if here.app_dir is not None else {})}, *more)
+def mask_of(here: Here, containers: t.Sequence[Container] = ()) -> Mask:
+    """Return what hides the app's secrets: those of its files, and those that its containers were started with."""
+    return _host.mask_of(here.app_dir, containers)

@@ -15,9 +15,11 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _log_lines
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._programs import KEPT, Ran
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import fields
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.expect import regex, show
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.here import (
@@ -34,42 +36,16 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model imp
     Outcome,
     Surroundings,
 )
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.programs import KEPT, Ran, execute
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.veil import Veil
 
 HOST = True
 KEYS = ("services", "pattern", "ignore", "since", "before")
-#: What an error looks like where nobody said: words, the last line of a traceback, levels of JSON and of pino.
-PATTERN = (
-    r"\b(?:\w*(?:error|exception)|fatal|critical|panic|traceback|emerg)\b"
-    r'|"level":\s*(?:50|60)\b'
-)
 _SINCE, _BEFORE = 300.0, 3600.0
 _DAY = 86400.0
 #: Of a line, as much is looked at.
 _LINE = 2000
 _SHOWN_KINDS = 5
 _SHOWN_LINE = 200
-#: A line as the engine tells it: its time, and what was written.
-STAMPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)Z ?(.*)", re.DOTALL)
-
-# What differs between two lines of one kind.
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_VARIABLE = (
-    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE), "#"),
-    (re.compile(r"\b(?:0x)?(?=[0-9a-f]*[0-9])[0-9a-f]{8,}\b", re.IGNORECASE), "#"),
-    (re.compile(r"\b(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}\b"), "#"),
-    (re.compile(r"[0-9]+(?:[.,:][0-9]+)*"), "#"),
-    (re.compile(r"\s+"), " "),
-)
-
-
-def signature(line: str) -> str:
-    """Return what lines of one kind have in common: numbers, times and IDs are left out."""
-    text = _ANSI.sub("", line)
-    for pattern, instead in _VARIABLE:
-        text = pattern.sub(instead, text)
-    return text.strip()[:_SHOWN_LINE]
 
 
 @dataclass
@@ -139,15 +115,15 @@ class LogsCheck(HostCheck):
         border = _stamp(begins)
         for options in (past, ("--since", f"{begins:.6f}")) if begins < now else (past,):
             timeout = end - time.monotonic()
-            ran = read_log(one.id, options, timeout) if timeout > 0 else Ran(-1, late=True)
+            ran = _log_lines.read_log(one.id, options, timeout) if timeout > 0 else Ran(-1, late=True)
             if ran.late:
                 return f"the log of {one.name} could not be read within {self.timeout:g} s"
             if ran.code != 0:
-                return f"the log of {one.name} could not be read: {last_line(ran.stderr)}"
+                return f"the log of {one.name} could not be read: {_log_lines.last_line(ran.stderr)}"
             if ran.cut and options is not past:
                 seen.cut.append(one.name)
-            for line in lines(ran):
-                match = STAMPED.match(line)
+            for line in _log_lines.lines(ran):
+                match = _log_lines.STAMPED.match(line)
                 # Some logging drivers know whole seconds only, and tell the same line twice.
                 if match is not None and (match.group(1) < border) == (options is past):
                     self._sort(one, match.group(2)[:_LINE], options is past, seen)
@@ -158,7 +134,7 @@ class LogsCheck(HostCheck):
             seen.past.add(one.service)
         if not re.search(self.pattern, text, re.IGNORECASE) or any(re.search(no, text) for no in self.ignore):
             return
-        key = (one.service, signature(text))
+        key = (one.service, _log_lines.signature(text))
         if past:
             seen.before.add(key)
         else:
@@ -206,46 +182,19 @@ def _created(here: Here, ids: t.Sequence[str]) -> t.Dict[str, float]:
     found: t.Dict[str, float] = {}
     for line in printed.splitlines():
         created, _blank, name = line.rpartition(" ")
-        match = STAMPED.match(str(json.loads(created)))
-        found[name] = seconds(match.group(1)) if match else 0.0
+        match = _log_lines.STAMPED.match(str(json.loads(created)))
+        found[name] = _log_lines.seconds(match.group(1)) if match else 0.0
     return found
-
-
-def read_log(container: str, options: t.Sequence[str], timeout: float) -> Ran:
-    """Read the log of a container, each line with its time."""
-    try:
-        return execute(("docker", "logs", "--timestamps", *options, container), timeout=timeout)
-    except OSError as exc:
-        return Ran(1, stderr=f"docker cannot be run: {exc.strerror or exc}".encode())
-
-
-def lines(ran: Ran) -> t.Iterator[str]:
-    """Yield the lines of stdout, then those of stderr."""
-    for stream in (ran.stdout, ran.stderr):
-        yield from stream.decode("utf-8", errors="replace").split("\n")
-
-
-def seconds(stamp: str) -> float:
-    """Return the seconds since 1970 of a time as the engine writes it, without its ``Z``."""
-    whole, _point, fraction = stamp.partition(".")
-    moment = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
-    return moment.timestamp() + float(f"0.{fraction or 0}")
 
 
 def _stamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
-def last_line(raw: bytes) -> str:
-    """Return the last line of what a program complained about."""
-    lines = raw.decode("utf-8", errors="replace").strip().splitlines()
-    return lines[-1].strip().rstrip(".")[:_SHOWN_LINE] if lines else "docker said nothing"
-
-
 def parse(raw: t.Mapping[str, t.Any], common: t.Mapping[str, t.Any], _secrets: t.Collection[str]) -> LogsCheck:
     """Read a check of this type."""
     said = f"Check {common['name']!r}"
-    pattern = fields.text(raw, "pattern", said, PATTERN)
+    pattern = fields.text(raw, "pattern", said, _log_lines.PATTERN)
     ignore = fields.texts(raw, "ignore", said)
     for key, texts in (("pattern", (pattern,)), ("ignore", ignore)):
         with fields.within(key):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._log_lines import signature
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import ws
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.logs_check import signature
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.memory_check import amount, slope
 from hypothesis import given
 from hypothesis import strategies as st

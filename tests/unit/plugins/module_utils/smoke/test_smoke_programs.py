@@ -13,7 +13,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.programs import BoundedRunner, execute
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._programs import BoundedRunner, execute
 
 
 def shell(script: str, **more: t.Any) -> t.Any:
