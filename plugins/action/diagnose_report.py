@@ -80,15 +80,19 @@ class ActionModule(ActionBase):
 
     def _recorded(self, variables: Vars, run: Vars, said: str, told: Vars) -> list[str]:
         """Keep what was found as evidence where an incident is open; return what is to be told of it."""
-        # Only here: most looks are of a time at which there is no incident.
-        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._diagnose import evidence
-        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._recorded import context_of
-
         about = run.get("incident")
         if not isinstance(about, t.Mapping) or not about.get("enabled"):
             return []
-        context = context_of(variables, self._templar.template)
-        kept = evidence.keep(run, said, lambda: json.dumps(context.redact(told), indent=2, ensure_ascii=False))
+        # Only here: most looks are of a time at which there is no incident.
+        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._diagnose import evidence
+
+        def content() -> str:
+            from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._recorded import context_of
+
+            # To know all secrets takes every variable, which nobody waits for where there is no incident.
+            return json.dumps(context_of(variables, self._templar.template).redact(told), indent=2, ensure_ascii=False)
+
+        kept = evidence.keep(run, said, content)
         return ["", kept] if kept else []
 
 

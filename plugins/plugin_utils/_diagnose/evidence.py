@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import events, feed, store
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import events, store
 
 
 def keep(run: t.Mapping[str, t.Any], said: str, content: t.Callable[[], str]) -> str:
@@ -25,10 +25,14 @@ def keep(run: t.Mapping[str, t.Any], said: str, content: t.Callable[[], str]) ->
         folder = records.get(named) if named else records.open_of(str(run.get("environment")))
         if folder is None:
             return ""
+        # Only now: without an incident nobody is to wait for it.
+        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
+
+        where = feed.shown(folder.path)
         name = store.evidence_name("diagnosis", str(run["id"]), "diagnosis.json")
         reference = folder.add_evidence(name, content(), "what was looked at on every host, and what follows from it")
         folder.append(events.event("note", text=said, actor=events.tool(), run=str(run["id"]), evidence=[reference]))
     except Exception as exc:
         why = exc.what if isinstance(exc, HotfixError) else f"{type(exc).__name__}: {exc}"
         return f"incident: could not be recorded: {why}"
-    return f"incident: kept as evidence in {feed.shown(folder.path)}"
+    return f"incident: kept as evidence in {where}"
