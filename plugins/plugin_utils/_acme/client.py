@@ -18,7 +18,6 @@ import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import requests
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import utc_now
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import usable_url
@@ -72,6 +71,8 @@ class Client:
         contact: str | None = None,
         eab: t.Mapping[str, str] | None = None,
     ) -> None:
+        import requests  # only who asks an authority needs it
+
         usable_url(directory, ("https", "http"), "ssl_renewal_directory")
         self._url = directory
         self._key = key
@@ -156,6 +157,8 @@ class Client:
         raise AssertionError
 
     def _send(self, method: str, url: str, body: str | None = None) -> Answer:
+        import requests
+
         try:
             with self._session.request(
                 method,

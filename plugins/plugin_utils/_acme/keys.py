@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import itertools
 import json
@@ -15,21 +16,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives import hashes, hmac, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+# Ansible itself depends on it: only who tests imports by themselves is without.
+with contextlib.suppress(ImportError):
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.fernet import Fernet, InvalidToken
+    from cryptography.hazmat.primitives import hashes, hmac, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+if t.TYPE_CHECKING:
+    PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
 KEY_TYPES = ("ecdsa256", "ecdsa384", "rsa2048", "rsa4096")
 
-_CURVES: dict[str, tuple[str, str, int, hashes.HashAlgorithm]] = {
-    "secp256r1": ("P-256", "ES256", 32, hashes.SHA256()),
-    "secp384r1": ("P-384", "ES384", 48, hashes.SHA384()),
-}
+#: By the name of a curve: its name in a JWK, of its signatures, and the octets of a coordinate.
+_CURVES = {"secp256r1": ("P-256", "ES256", 32), "secp384r1": ("P-384", "ES384", 48)}
 _MAKE_ONE = (
     "make one once, 'openssl ecparam -name prime256v1 -genkey -noout', keep it in ansible-vault or in the environment "
     "of the controller, and set ssl_renewal_account_key to its text."
@@ -65,7 +69,7 @@ class AccountKey:
                 "The account key (ssl_renewal_account_key) is neither of P-256, P-384 nor RSA of 2048 bits or more.",
                 next_step=_MAKE_ONE,
             )
-        self._key = t.cast(PrivateKey, key)
+        self._key = t.cast("PrivateKey", key)
 
     @property
     def algorithm(self) -> str:
@@ -75,7 +79,7 @@ class AccountKey:
     def jwk(self) -> dict[str, str]:
         """Return its public half."""
         if isinstance(self._key, ec.EllipticCurvePrivateKey):
-            name, _algorithm, size, _hash = _CURVES[self._key.curve.name]
+            name, _algorithm, size = _CURVES[self._key.curve.name]
             point = self._key.public_key().public_numbers()
             return {
                 "crv": name,
@@ -104,7 +108,8 @@ class AccountKey:
 
     def _signature(self, text: bytes) -> bytes:
         if isinstance(self._key, ec.EllipticCurvePrivateKey):
-            _name, _algorithm, size, digest = _CURVES[self._key.curve.name]
+            _name, algorithm, size = _CURVES[self._key.curve.name]
+            digest = hashes.SHA384() if algorithm == "ES384" else hashes.SHA256()
             r, s = decode_dss_signature(self._key.sign(text, ec.ECDSA(digest)))
             return r.to_bytes(size, "big") + s.to_bytes(size, "big")
         return self._key.sign(text, padding.PKCS1v15(), hashes.SHA256())

@@ -204,16 +204,17 @@ def certbot_at_work(host: Host) -> Iterator[None]:
     """Hold certbot's lock as certbot does."""
     hold = (
         "import fcntl, os, time; os.makedirs('/etc/letsencrypt', exist_ok=True); "
-        "f = open('/etc/letsencrypt/.certbot.lock', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); "
-        "time.sleep(120)"
+        "f = open('/etc/letsencrypt/.certbot.lock', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); "
+        "print(os.getpid(), flush=True); time.sleep(120)"
     )
     words = ["docker", "exec", f"hotfix-{host.name}", "timeout", "120", "python3", "-c", hold]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdout.readline().strip() == "held"
+        assert process.stdout is not None
+        number = process.stdout.readline().strip()
         try:
             yield
         finally:
-            host.run("bash", "-c", "kill $(pgrep -f 'letsencrypt/.certbot.lock')")
+            host.run("kill", number)
 
 
 def test_certbot_at_work_is_named_and_left_alone(hosts: list[Host]) -> None:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.unit.plugins.plugin_utils.acme.fake_authority import Authority, authority
 from tests.unit.plugins.plugin_utils.acme.test_acme_client import pem
 
-NAMES = ["app.example.com"]
+NAMES = ("app.example.com",)
 PUBLIC = ec.generate_private_key(ec.SECP256R1()).public_key()
 
 

@@ -196,6 +196,16 @@ def test_a_module_without_a_record_is_not_affected() -> None:
     assert feed.end(None, DONE, context) is None
 
 
+def test_a_renewal_is_one_run_of_several_tasks(folder: Path) -> None:
+    run = Run(folder)
+    first, later = (feed.begin(run.run, "p1", "ssl_renewal", {"state": one}) for one in ("prepared", "installed"))
+    assert first is not None and later is not None
+    assert [(one.action, one.first) for one in (first, later)] == [
+        ("certificate renewal", True),
+        ("certificate renewal", False),
+    ]
+
+
 # ------------------------------------------------------------------------------------------------ what is written
 
 
