@@ -169,7 +169,8 @@ class TestBroken:
         assert "restart.yml" in seen.next("out_of_memory")
 
     def test_a_crash_loop(self, tmp_path: Path) -> None:
-        with faults.crash_looping("staging1", "notes-backend-1", "notes-backend-2"):
+        # Not the one that was out of memory: the engine remembers that for a while.
+        with faults.crash_looping("staging1", "notes-backend-2", "notes-backend-1"):
             seen = Diagnosis(tmp_path)
         assert seen.findings["crash_loop"]["severity"] == "critical"
         assert "exit code 3" in seen.findings["crash_loop"]["details"]["staging1"]
@@ -237,7 +238,10 @@ class TestBroken:
         finally:
             for one in opened:
                 one.close()
-        assert during - before == 5
+        after = Diagnosis(tmp_path).found("connections")["websockets"]
+        # The app's own services come and go there too.
+        assert during - before >= 5
+        assert during - after >= 5
 
     def test_what_was_found_is_evidence_of_an_open_incident(self, tmp_path: Path) -> None:
         incidents = tmp_path / "incidents"
