@@ -80,7 +80,7 @@ def look(params: Params, runner: Runner) -> t.Dict[str, t.Any]:
             "requests": logs.requests,
             "database": lambda: database.look(host),
             "redis": lambda: cache.look(host, store),
-            "connections": lambda: sockets.look(_reached(host), websockets),
+            "connections": lambda: sockets.look(_reached(host, websockets), websockets),
         },
         timeout,
     )
@@ -107,8 +107,10 @@ def _database(app: App) -> t.Optional[t.Dict[str, str]]:
     return {"service": app.database.service, "name": app.database.name, "user": app.database.user}
 
 
-def _reached(host: Host) -> t.List[Container]:
-    return [one for one in host.docker.containers(host.app.project) if containers.reached(host, one)]
+def _reached(host: Host, services: t.Sequence[str]) -> t.List[Container]:
+    """Return the containers that users reach: of *services*, or of all where none is named."""
+    ours = [one for one in host.docker.containers(host.app.project) if containers.reached(host, one)]
+    return [one for one in ours if not services or one.service in services]
 
 
 def _answers(app: App) -> parts.Found:
