@@ -124,8 +124,9 @@ class ActionModule(RecordedAction):
         if then.get("failed"):
             return {**then, "steps": steps}
         if wrong:
+            # What it was put back to is said with the rest: a summary of its own would be told in place of that.
             return {
-                **then,
+                **{name: value for name, value in then.items() if name != "summary"},
                 **HotfixError(
                     f"Certificate {serial} was loaded, but is not on the wire of {self._host} as it has to be: "
                     f"{'; '.join(wrong)}.",

@@ -84,7 +84,7 @@ def _prepared(setup: Setup, session: Session, params: Params) -> Result:
             place.remember(pending=None, unproven=None)
         if params["stand_in_certificate"]:
             _start_with(setup, session, params["stand_in_certificate"], params["stand_in_key"])
-            says = "The proxy runs with a certificate that is signed by itself, until there is another."
+            says = "A certificate that is signed by itself is in place, until there is another."
         _require_reloads(setup)
         if setup.webroot is not None and params["tokens"]:
             place.remember(tokens=sorted(params["tokens"]))
@@ -105,8 +105,9 @@ def _start_with(setup: Setup, session: Session, chain: str, key: str) -> None:
     place.keep(_STAND_IN, chain, key)
     place.adopt()
     place.turn(_STAND_IN)
-    for proxy in setup.proxies():
-        if proxy.status == "restarting":
+    crashed = [c for c in setup.proxies() if not c.running or (c.restarts and c.health in ("starting", "unhealthy"))]
+    for proxy in crashed:
+        if proxy.status not in ("exited", "created"):
             # Its pauses between two tries grow to a minute.
             docker.restart([proxy.id], timeout=1)
     service = str(setup.host.app.proxy_service)
@@ -115,7 +116,8 @@ def _start_with(setup: Setup, session: Session, chain: str, key: str) -> None:
         session.require()
         proxies = setup.proxies()
         if proxies and all(c.running and c.health != "unhealthy" for c in proxies) and _answers_test(setup, proxies):
-            session.note("The proxy did not run for lack of a certificate; it runs with a stand-in now.")
+            if crashed:
+                session.note("The proxy did not run for lack of a certificate; it runs with a stand-in now.")
             return
         if not proxies or setup.host.clock.steady() >= end:
             logs = session.host.mask().text(docker.logs(proxies[0])) if proxies else ""
