@@ -95,6 +95,6 @@ class Plain:
         waits = ", ".join(name for name, (word, _began, _ended) in step.hosts.items() if word == WORKING)
         users = self._samples.look(self._folder)
         self._line(
-            f"  still at “{step.name}” ({step.seconds(now):.0f} s)"
+            f"  still at '{step.name}' ({step.seconds(now):.0f} s)"
             f"{f', waiting for {waits}' if waits else ''}{f'; {users}' if users else ''}"
         )

@@ -144,6 +144,6 @@ def _not_run(record: Record) -> Verdict:
     where = record.steps[-1].name
     return Verdict(
         Exit.NOT_RUN,
-        f"ansible-playbook ended in the middle, while it was at “{where}”. What the hosts are like is below, or by "
+        f"ansible-playbook ended in the middle, while it was at '{where}'. What the hosts are like is below, or by "
         f"'hotfix status'.{' It said: ' + text if text else ''}",
     )

@@ -23,8 +23,12 @@ from hotfix.stopping import Stop
 class Display(Protocol):
     """Something that shows a run."""
 
-    def __enter__(self) -> Any: ...
-    def __exit__(self, *exc_info: object) -> None: ...
+    def __enter__(self) -> Any:
+        """Begin to show."""
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Leave the screen as it is to stay."""
+
     def take(self, event: Event, record: Record) -> None:
         """Show one event, after the record has noted it."""
 
