@@ -15,7 +15,8 @@ import pytest
 
 from sandbox import faults
 from tests.integration.driver import NO_BASELINE, UNCHECKED, Host
-from tests.integration.hotfix import Terminal, hotfix, start
+from tests.integration.hotfix import Ended, Terminal, hotfix, start
+from tests.integration.hotfix import hotfix as once
 
 pytestmark = pytest.mark.slow
 
@@ -24,9 +25,25 @@ BLIND = (*NO_BASELINE, *UNCHECKED)
 
 
 def test_the_journey_of_an_operator(staging: Host, tmp_path: Path) -> None:
+    # All of it belongs to one record.
+    kept = {"SANDBOX_INCIDENTS": str(tmp_path / "incidents")}
+
+    def hotfix(folder: Path, *words: str) -> Ended:
+        return once(folder, *words, **kept)
+
     assert hotfix(tmp_path, "run", "pangeafate.hotfix.adopt", *LIMIT).code == 0
     # A release that is to be confirmed, on a terminal.
-    terminal = Terminal(tmp_path, "deploy", "v6", *LIMIT, "--confirm-later", *BLIND, "--reason", "release 6")
+    terminal = Terminal(
+        tmp_path,
+        "deploy",
+        "v6",
+        *LIMIT,
+        "--confirm-later",
+        *BLIND,
+        "--reason",
+        "release 6",
+        SANDBOX_INCIDENTS=kept["SANDBOX_INCIDENTS"],
+    )
     assert terminal.end() == 0, terminal.text
     assert "next: hotfix confirm -l staging" in terminal.text
     assert any("Switch to the release" in line for line in terminal.lines)
@@ -65,7 +82,7 @@ def test_a_release_that_fails_its_checks_is_switched_back(staging: Host, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [(("deploy", "../v6"), 2), (("deploy", "v6 {{ x }}"), 2), (("deploy", "no-such-version"), 1)]
+    ("words", "code"), [(("deploy", "../v6"), 2), (("deploy", "v6 {{ x }}"), 2), (("deploy", "no-such-version"), 2)]
 )
 def test_what_cannot_be_deployed_changes_nothing(
     managed: Host, tmp_path: Path, words: tuple[str, ...], code: int
