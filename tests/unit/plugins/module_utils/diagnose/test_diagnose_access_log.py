@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._diagnose import access_log
-from hypothesis import given
-from hypothesis import strategies as st
 
 AGENT = '"Mozilla/5.0 (X11; rv:120.000) Chrome/120.123"'
 BEGIN = '203.0.113.7 - - [02/Jan/2026:03:04:05 +0000] "GET /api/notes?token=s3cret HTTP/1.1" 502 157 "-" '
@@ -52,12 +50,6 @@ def test_what_is_no_request_is_none(line: str) -> None:
     assert access_log.parse(line) is None
 
 
-@given(st.text(max_size=300))
-def test_no_line_is_too_strange(line: str) -> None:
-    found = access_log.parse(line)
-    assert found is None or 100 <= found.status <= 599
-
-
 def test_counts_shares_and_percentiles() -> None:
     lines = [f'"GET /a HTTP/1.1" 200 1 0.{number:03d}' for number in range(1, 101)]
     lines += ['"GET /b HTTP/1.1" 500 1 9.000', '"GET /b HTTP/1.1" 503 1 9.000', '"GET /ws HTTP/1.1" 101 1 3600.000']
@@ -74,10 +66,3 @@ def test_times_that_the_format_does_not_tell_are_unknown() -> None:
     found = access_log.summed([access_log.Request(200, None, "/")])
     assert found["seconds"] is None
     assert access_log.summed([])["requests"] == 0
-
-
-@given(st.lists(st.floats(0, 100), min_size=1, max_size=50))
-def test_a_percentile_is_one_of_the_values(values: list[float]) -> None:
-    ordered = sorted(values)
-    assert access_log.percentile(ordered, 0.95) in ordered
-    assert access_log.percentile(ordered, 0.5) <= access_log.percentile(ordered, 0.99)
