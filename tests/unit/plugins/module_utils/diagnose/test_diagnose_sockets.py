@@ -50,7 +50,7 @@ def test_the_kernel_of_this_machine_is_understood() -> None:
         assert server.getsockname()[1] in table.listening
 
 
-def test_only_what_stays_is_counted(runner: t.Any, tmp_path: Path) -> None:
+def test_only_what_stays_is_counted(runner: t.Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for service, pid in (("live", 11), ("backend", 12), ("worker", 0)):
         container = runner.add(service)
         container["State"]["Pid"] = pid
@@ -67,9 +67,8 @@ def test_only_what_stays_is_counted(runner: t.Any, tmp_path: Path) -> None:
         assert seconds > 0
         table.write_text(listen + stays + row("0300120A:1F92", "0200120A:C352", "01"))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("time.sleep", later)
-        found = sockets.look(docker.containers("app"), ["live"], tmp_path)
+    monkeypatch.setattr("time.sleep", later)
+    found = sockets.look(docker.containers("app"), ["live"], tmp_path)
     assert found["services"]["live"] == {"open": 1, "ports": {"8082": 1}, "websockets": True}
     assert found["services"]["backend"]["open"] == 0
     assert found["websockets"] == 1
