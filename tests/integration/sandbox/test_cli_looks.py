@@ -38,6 +38,7 @@ def test_the_state_is_told_with_the_next_command(managed: Host, tmp_path: Path) 
     assert "\x1b" not in ended.out + ended.err
 
 
+@pytest.mark.slow
 def test_the_state_as_json_is_valid_and_alone(managed: Host, tmp_path: Path) -> None:
     ended = hotfix(tmp_path, "status", *LIMIT, "--output", "json")
     assert ended.code == 0, ended.text
@@ -48,6 +49,7 @@ def test_the_state_as_json_is_valid_and_alone(managed: Host, tmp_path: Path) -> 
     assert [one["version"] for one in host["state"]["releases"]] == ["v6", "v1"]
 
 
+@pytest.mark.slow
 def test_what_fails_is_named_and_a_rollback_recommended(managed: Host, tmp_path: Path) -> None:
     faults.freeze_service("staging1", "hocuspocus")
     faults.nested_docker("staging1", "pause", "notes-redis")

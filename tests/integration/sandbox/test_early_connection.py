@@ -65,6 +65,7 @@ def test_the_first_task_on_a_host_finds_its_connection_open(bare: Host, operator
     assert set(others) == {"task open"}
 
 
+@pytest.mark.slow
 def test_a_host_key_that_is_not_known_is_refused_as_ever(bare: Host, operator: Operator, tmp_path: Path) -> None:
     known = tmp_path / "known_hosts"
     known.write_text("")

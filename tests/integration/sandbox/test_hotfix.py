@@ -295,6 +295,7 @@ def test_a_dockerfile_that_fails_is_shown_and_nothing_is_pushed(bare: Host, chec
     assert bare.name
 
 
+@pytest.mark.slow
 def test_without_a_registry_the_images_go_straight_to_the_host(staging: Host, checkout: Path, patch: Path) -> None:
     good(play("adopt", *STAGING))
     wanted = {**SAID, "services": "backend", "patch": str(patch), "hotfix_repository": str(checkout)}

@@ -188,6 +188,7 @@ def test_after_a_lost_connection_the_next_run_goes_on(clean: Host, build: Build,
     assert parts(clean) == []
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_gone_on_with(clean: Host, build: Build, send: Sender) -> None:
     process = send.start()
     try:
@@ -200,6 +201,7 @@ def test_a_killed_run_is_gone_on_with(clean: Host, build: Build, send: Sender) -
     assert id_of(clean, build.reference("frontend")) == build.image_id("frontend")
 
 
+@pytest.mark.slow
 def test_one_killed_ssh_process_costs_one_part_at_most(clean: Host, build: Build, send: Sender) -> None:
     process = send.start()
     try:
@@ -218,6 +220,7 @@ def test_one_killed_ssh_process_costs_one_part_at_most(clean: Host, build: Build
     assert id_of(clean, build.reference("frontend")) == build.image_id("frontend")
 
 
+@pytest.mark.slow
 def test_by_root_it_is_loaded_from_the_users_folder(clean: Host, build: Build, send: Sender) -> None:
     sent, printed = send("-e", "by_root=true")
     assert sent["outcome"] == "done", printed
@@ -246,6 +249,7 @@ def test_no_room_is_said_before_anything_is_sent(clean: Host, small: str, send: 
     assert parts(clean, small) == []
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_is_told_and_relieved(clean: Host, build: Build, small: str, send: Sender) -> None:
     faults.shrink_disk(clean.name, 160, small)
     clean.run("chown", "deploy", small)

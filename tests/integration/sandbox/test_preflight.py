@@ -106,6 +106,7 @@ def test_a_host_that_cannot_be_reached_is_an_item_and_no_end(managed: Host, tmp_
     assert flight.found["certificate"]["status"] == "passed"
 
 
+@pytest.mark.slow
 def test_parts_are_looked_at_alone_and_failures_may_be_told_only(managed: Host, tmp_path: Path) -> None:
     flight = Flight(tmp_path, preflight_parts=["git"], hotfix_repository="/away", preflight_only_warn=True)
     assert flight.played.code == 0, flight.played.raw
