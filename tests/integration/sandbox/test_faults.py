@@ -186,12 +186,9 @@ KILLED = [
 ]
 
 
-def in_both_tiers(quick: tuple[str, ...]) -> list[object]:
-    cases = [(way, step, phase) for way, step in KILLED for phase in ("begin", "end")]
-    return [pytest.param(*case, marks=() if case == quick else pytest.mark.slow) for case in cases]
-
-
-@pytest.mark.parametrize(("way", "step", "phase"), in_both_tiers(("turned by the script", "settle", "begin")))
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["begin", "end"])
+@pytest.mark.parametrize(("way", "step"), KILLED)
 def test_the_module_is_killed_in_a_rollback(way: str, step: str, phase: str, host: Host) -> None:
     """The next rollback finishes it."""
     arguments = deployed(host, way)
