@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 python := .venv/bin/python
 
-.PHONY: help setup browser lock lint sanity unit integration molecule sandbox sandbox-down demo test test-all clean
+.PHONY: help setup browser lock lint sanity unit integration molecule sandbox sandbox-down demo test test-all chaos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ test: browser ## lint, sanity, unit, integration, Molecule; what CI runs, 25 min
 
 test-all: browser ## test, and what is slow: the oldest supported ansible-core and Python, long scenarios
 	@$(python) scripts/check.py --slow lint,sanity,packaging+sandbox,target unit oldest integration molecule
+
+chaos: sandbox ## break things at random under load; RUNS=20 and SEED=… say how often, and which again
+	@$(python) -m tests.chaos --runs $(or $(RUNS),20) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove caches and build output; the sandbox and .venv stay
 	@rm -rf .cache build dist tests/output .hypothesis .pytest_cache .ruff_cache .mypy_cache pangeafate-hotfix-*.tar.gz
