@@ -92,15 +92,18 @@ def test_a_check_takes_nothing_away(tmp_path: Path, lease) -> None:
 
 
 def test_the_command_that_the_run_left_behind_is_waited_for(tmp_path: Path, lease) -> None:
+    # The lock is free a moment before the process is gone; what it did last is there by then.
     code = (
         "import fcntl, sys, time; f = open(sys.argv[1], 'a'); fcntl.flock(f, fcntl.LOCK_EX); "
-        "print(1, flush=True); time.sleep(1)"
+        "print(1, flush=True); time.sleep(1); open(sys.argv[2], 'w').close()"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lock")], stdout=subprocess.PIPE) as process:
+    lock, done = tmp_path / "lock", tmp_path / "done"
+    words = [sys.executable, "-c", code, str(lock), str(done)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         away(tmp_path, of_run="r1")
-        assert process.poll() is not None
+        assert done.exists()
     with Lock(tmp_path, Clock()).held(timeout=1):
         pass
 
