@@ -161,6 +161,8 @@ class Bench:
             "LC_ALL": "C.UTF-8",
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets,
+            # Of this run alone: what others left in an open incident would be read with every command.
+            "SANDBOX_INCIDENTS": str(self.folder / "incidents"),
         }
         done = subprocess.run(
             list(command),

@@ -9,6 +9,7 @@ Ansible's ``rescue`` does not run for unreachable hosts, so what becomes of a fl
 
 from __future__ import annotations
 
+import functools
 import getpass
 import secrets
 import socket
@@ -20,7 +21,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.plugin_utils import _early_connection
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils import _early_connection, _early_packing
 
 if t.TYPE_CHECKING:
     from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
@@ -178,6 +179,8 @@ OPERATOR_INPUTS = (
     "incident_collect_hours",
     *_RUN_VARIABLES,
 )
+#: What the run that connects early, a rollback, does on its hosts.
+EARLY_MODULES = ("pangeafate.hotfix.release",)
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 _GOOD = ("done", "unchanged", "planned", "seen")
 _OF_LOOKS = ("planned", "seen", "failed")
@@ -213,7 +216,8 @@ class ActionModule(ActionBase):
             given = self._templar.template({name: variables[name] for name in _RUN_VARIABLES if name in variables})
             selected = select(variables, given)
             if boolean(given.get("hotfix_connect_early") or False, strict=False):
-                _early_connection.begin(self, variables)
+                packed = functools.partial(_early_packing.pack, self, EARLY_MODULES, variables)
+                _early_connection.begin(self, variables, packed)
             return {**result, **selected}
         if arguments["phase"] == "agree":
             return {**result, **agree(variables, arguments["results"], bool(self._task.check_mode))}

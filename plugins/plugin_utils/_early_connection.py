@@ -42,8 +42,10 @@ _FILES = 65536
 _SHARED = re.compile(rb"controlmaster[ =](auto|yes)$", re.IGNORECASE)
 
 
-def begin(action: ActionBase, variables: Vars) -> None:
+def begin(action: ActionBase, variables: Vars, beside: t.Callable[[], None]) -> None:
     """Have a process of its own connect to the hosts of the play, and return at once. It raises nothing.
+
+    While that waits for them it does what else it is given, which must raise nothing either.
 
     They are no more than Ansible itself would connect to at once: behind one gateway more of them might be refused.
     """
@@ -53,7 +55,7 @@ def begin(action: ActionBase, variables: Vars) -> None:
         marks = {host: _marked(host) for host in hosts[: context.CLIARGS["forks"]]}
         if os.fork() == 0:
             try:
-                _connect(marks, action, variables)
+                _connect(marks, action, variables, beside)
             finally:
                 os._exit(0)
         for mark in marks.values():
@@ -103,7 +105,7 @@ class _Silence:
         """Show nothing."""
 
 
-def _connect(marks: t.Mapping[str, int], action: ActionBase, variables: Vars) -> None:
+def _connect(marks: t.Mapping[str, int], action: ActionBase, variables: Vars, beside: t.Callable[[], None]) -> None:
     """Start an ssh for every host, and stay until each has ended: none is left behind."""
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -120,6 +122,7 @@ def _connect(marks: t.Mapping[str, int], action: ActionBase, variables: Vars) ->
                 )
         # From here on ssh alone has it locked, until its command has ended.
         os.close(marks[host])
+    beside()
     end = time.monotonic() + _GIVEN_UP_AFTER * float(action._play_context.timeout)
     for process in started:
         try:

@@ -103,7 +103,10 @@ class Record:
             for name in event.result.get("dark") or {}:
                 self._host(str(name)).unreachable = self._host(str(name)).unreachable or "It could not be reached."
         elif event.kind == "host_start":
-            self.begun = self.begun or event.module not in _HERE
+            if event.module not in _HERE:
+                self.begun = True
+                # Where the run is stopped now, something may be left at work on it, though it never answered.
+                self._host(event.host)
         elif event.of_host:
             self._take_result(event)
 

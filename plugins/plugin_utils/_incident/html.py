@@ -86,6 +86,17 @@ def _defined(function: t.Callable[..., str]) -> t.Callable[..., str]:
     return filtered
 
 
+def _compiled() -> jinja2.BytecodeCache | None:
+    """Return where the compiled template is kept for the next run: to compile it takes longer than to fill it in.
+
+    It is a folder of the user's own among the temporary ones, which Jinja does not use where others could write to it.
+    """
+    try:
+        return jinja2.FileSystemBytecodeCache()
+    except (RuntimeError, OSError):
+        return None
+
+
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -95,6 +106,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=_Unknown,
         finalize=_finalize,
+        bytecode_cache=_compiled(),
     )
     filters: dict[str, t.Callable[..., str]] = {
         "actor": shown.actor,

@@ -21,6 +21,7 @@ from sandbox import faults, origin
 from sandbox.cli import docker
 from sandbox.config import REGISTRY, REGISTRY_ADDRESS, REGISTRY_PORT, STATE, host
 from tests.integration.driver import ROOT, UNCHECKED, Host, Played, play
+from tests.integration.hotfix import hotfix
 from tests.unit.plugins.plugin_utils.emergency.github_server import TOKEN, GitHubServer
 
 STAGING = ("-l", "staging")
@@ -309,6 +310,26 @@ def test_without_a_registry_the_images_go_straight_to_the_host(staging: Host, ch
     assert staging.runs_its_record()
     local = docker("image", "inspect", "--format", "{{.Id}}", f"{REGISTRY}/notes-backend:{record['version']}")
     assert record["images"]["backend"]["image_id"] == local
+
+
+@pytest.mark.slow
+def test_the_command_ships_a_hotfix_and_again_finds_it_done(
+    staging: Host, checkout: Path, patch: Path, tmp_path: Path
+) -> None:
+    good(play("adopt", *STAGING))
+    words = ("--patch", str(patch), "--what", SAID["what"], "--fixes", SAID["fixes"], "--risk", "low")
+    more = {"guard_reasons": SAID["guard_reasons"], "hotfix_repository": str(checkout), "backup_skip_reason": "a test"}
+    typed = ("ship", *words, "--service", "backend", *STAGING, *UNCHECKED, "-e", json.dumps(more), "-o", "json")
+    ended = hotfix(tmp_path, *typed)
+    assert ended.code == 0, ended.text
+    assert (ended.result["command"], ended.result["outcome"]) == ("ship", "done")
+    record = staging.current()
+    assert record["version"].startswith("hotfix-")
+    assert staging.runs_its_record()
+    assert any("hotfix rollback" in line for line in ended.result["next"])
+    again = hotfix(tmp_path, *typed)
+    assert again.code == 3, again.text
+    assert staging.current() == record
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from hotfix.advice import advice
 from hotfix.aftermath import look_after
 from hotfix.commands.follow import Cursor
 from hotfix.document import empty
+from hotfix.events import parse
 from hotfix.exits import Exit, UsageError
 from hotfix.handover import Pipe, as_yaml
 from hotfix.runner import Job
@@ -298,6 +299,14 @@ def test_a_look_that_was_stopped_holds_no_lease() -> None:
     )
     _left, jobs = after(stopped, ended, task_=Task("smoke", "smoke_check", looks=True))
     assert [job.playbook.rpartition(".")[2] for job in jobs] == ["stop"]
+
+
+def test_a_host_that_has_not_answered_yet_is_told_of_too() -> None:
+    """A playbook of the operator's own selects nothing by the fleet, and its first task may be the one that hangs."""
+    ended = record(selected("a"), result("a", "unlock", outcome="done", summary="Ended sleep (process 5)."), stats())
+    ended.take(parse(outcome("a", "done", ["a: done: x"])))
+    left, _jobs = after(record(asked("a", "command")), ended, task_=Task("run", "long.yml"))
+    assert left.text == "a: stopped. Ended sleep (process 5)."
 
 
 def test_who_cannot_be_stopped_is_not_said_to_be() -> None:
