@@ -21,18 +21,18 @@ _PAUSE = 0.01
 
 
 def as_yaml(variables: Mapping[str, Any]) -> str:
-    """Write variables as YAML that Ansible takes as it is: no text in it is ever a template."""
-    return "".join(f"{name}: {_value(value)}\n" for name, value in variables.items())
+    """Write variables as YAML that Ansible takes as it is: no text in it is ever a template, nor anything but a text.
+
+    All of it is one unsafe mapping. Of a single text that is marked so Ansible makes what it looks like: of "1.10" a
+    number, and nothing of an empty one.
+    """
+    written = json.dumps(variables, ensure_ascii=False)
+    return f"!unsafe {''.join(map(_escaped, written))}\n"
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, str):
-        return f"!unsafe {json.dumps(value)}"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(str(key))}: {_value(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(one) for one in value) + "]"
-    return json.dumps(value)
+def _escaped(character: str) -> str:
+    """Return a character as YAML takes it between double quotes, where alone JSON leaves any but ASCII."""
+    return character if " " <= character <= "~" else f"\\U{ord(character):08X}"
 
 
 class Pipe:

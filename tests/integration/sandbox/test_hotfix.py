@@ -317,12 +317,25 @@ def test_the_command_ships_a_hotfix_and_again_finds_it_done(
     staging: Host, checkout: Path, patch: Path, tmp_path: Path
 ) -> None:
     good(play("adopt", *STAGING))
-    words = ("--patch", str(patch), "--what", SAID["what"], "--fixes", SAID["fixes"], "--risk", "low")
+    said = ("--what", str(SAID["what"]), "--fixes", str(SAID["fixes"]), "--risk", "low")
     more = {"guard_reasons": SAID["guard_reasons"], "hotfix_repository": str(checkout), "backup_skip_reason": "a test"}
-    typed = ("ship", *words, "--service", "backend", *STAGING, *UNCHECKED, "-e", json.dumps(more), "-o", "json")
+    typed = (
+        "ship",
+        "--patch",
+        str(patch),
+        *said,
+        "--service",
+        "backend",
+        *STAGING,
+        *UNCHECKED,
+        "-e",
+        json.dumps(more),
+        "-o",
+        "json",
+    )
     ended = hotfix(tmp_path, *typed)
     assert ended.code == 0, ended.text
-    assert (ended.result["command"], ended.result["outcome"]) == ("ship", "done")
+    assert [host["outcome"] for host in ended.result["hosts"]] == ["done"]
     record = staging.current()
     assert record["version"].startswith("hotfix-")
     assert staging.runs_its_record()

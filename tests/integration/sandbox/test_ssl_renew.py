@@ -24,6 +24,7 @@ from sandbox import acme, faults
 from sandbox.config import APP_NAME, STATE
 from tests.integration import sabotage
 from tests.integration.driver import APP, ROOT, Host, Played, command, environment, fresh, play
+from tests.integration.hotfix import hotfix
 from tests.unit.plugins.plugin_utils.acme.fake_authority import authority, rate_limited
 
 pytestmark = pytest.mark.slow
@@ -148,6 +149,17 @@ def test_one_order_serves_both_hosts_when_one_of_them_has_expired(hosts: list[Ho
     assert orders() == before + 2
     kept = hosts[0].run("ls", f"{CERTS}/hotfix-pairs").split()
     assert serial in kept
+
+
+def test_the_command_renews_and_again_finds_nothing_due(hosts: list[Host], tmp_path: Path) -> None:
+    serial, before = settled(*hosts), orders()
+    ended = hotfix(tmp_path, "ssl", "renew", "--force", *BOTH, "--reason", "a try", "--yes", "-o", "json")
+    assert ended.code == 0, ended.text
+    assert [host["outcome"] for host in ended.result["hosts"]] == ["done", "done"]
+    assert settled(*hosts) != serial
+    again = hotfix(tmp_path, "ssl", "renew", *BOTH, "--yes")
+    assert again.code == 3, again.text
+    assert orders() == before + 1
 
 
 def test_a_plan_changes_nothing_and_orders_nothing(hosts: list[Host]) -> None:

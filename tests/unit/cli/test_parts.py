@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 
 from hotfix import collection, inputs, processes, settings
 from hotfix.advice import advice
@@ -37,25 +38,42 @@ ROOT = Path(__file__).resolve().parents[3]
 ROLLBACK = Task("rollback", "rollback", changes=True)
 
 
-class Unsafe(yaml.SafeLoader):
-    """Knows Ansible's mark for what is no template."""
-
-
-Unsafe.add_constructor("!unsafe", lambda _loader, node: str(node.value))
-
-
 def test_variables_arrive_as_they_are() -> None:
+    """As Ansible itself reads them: what looks like a number or like nothing is the text that was typed."""
     given = {
-        "text": "a \"b\" 'c' {{ d }}\n# é …",
+        "text": "a \"b\" 'c' {{ d }}\n# é … \U0001f525 \x7f\x85 \\ud83d\\ude00",
+        "texts": [
+            "",
+            "1.10",
+            "1e3",
+            "0x10",
+            "017",
+            "true",
+            "no",
+            "null",
+            "~",
+            "2026-01-01",
+            "=",
+            "<<",
+            "[1]",
+            "!x",
+            "@",
+        ],
         "flag": True,
         "number": 3,
         "nothing": None,
         "deep": {"a b": ["{% x %}", 1, {"c": ""}]},
     }
-    written = as_yaml(given)
-    loader = Unsafe(written)
-    assert loader.get_single_data() == given
-    assert written.count("!unsafe") == 3
+    read = DataLoader().load(as_yaml(given))
+    assert read == given
+    assert all(isinstance(one, str) for one in read["texts"])
+
+
+@pytest.mark.parametrize("place", ["text", "key {{ 1 }}"])
+def test_no_text_is_a_template(place: str) -> None:
+    read = DataLoader().load(as_yaml({place: ["{{ 1 + 1 }}", {"{{ 2 }}": "{{ 3 }}"}]}))
+    templar = Templar(DataLoader(), {})
+    assert templar.template(read) == {place: ["{{ 1 + 1 }}", {"{{ 2 }}": "{{ 3 }}"}]}
 
 
 def test_a_pipe_gives_its_content_once_and_is_then_gone(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def shown(folder: Path, *, early: bool) -> str:
 @pytest.mark.parametrize("early", [True, False])
 def test_a_module_that_was_packed_early_is_found(tmp_path: Path, early: bool) -> None:
     text = shown(tmp_path, early=early)
-    found = [line for line in text.splitlines() if "ansiballz_cache/ansible_collections.pangeafate" in line]
     assert "missing required arguments: services" in text
-    assert any("using cached module" in line and "hotfix.plugins.modules.release-" in line for line in found) is early
+    # What the process beside it says is shown nowhere.
     assert ("ANSIBALLZ: Creating module" in text) is not early
+    assert "ANSIBALLZ: using cached module" in text
