@@ -12,7 +12,6 @@ seconds of one processor. Needs the sandbox.
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import os
@@ -22,10 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from benchmarks.limits import Limit, arguments, judge
 from sandbox import origin
 from sandbox.cli import docker
 from sandbox.config import REGISTRY_FROM_HERE, REGISTRY_USER, STATE
@@ -129,11 +129,8 @@ def measure(bench: Bench, rounds: int) -> dict[str, list[float]]:
     return taken
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="write the numbers there as well")
-    options = parser.parse_args(arguments)
+def main() -> int:
+    options = arguments(__doc__, rounds=3).parse_args()
     folder = Path(tempfile.mkdtemp(prefix="hotfix-benchmark-"))
     try:
         taken = measure(Bench(folder), options.rounds)
@@ -147,13 +144,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"| `docker build` and `docker push`, one after the other | {medians['one after the other']:.2f} s |")
     print(f"| the same, both at once | {medians['at once']:.2f} s |")
     print(f"| **`playbooks/emergency_build.yml`** | {medians['ours']:.2f} s |")
-    print(f"\nadded to both at once: {added:.2f} s (limit {ADDED:.0f} s{'' if added <= ADDED else ' MISSED'})")
-    print(f"in times of one after the other: {ratio:.2f} (limit 1{'' if ratio < 1 else ' MISSED'})")
-    if options.json:
-        options.json.write_text(
-            json.dumps({"taken": taken, "added": added, "ratio": ratio}, indent=2), encoding="utf-8"
-        )
-    return 0 if added <= ADDED and ratio < 1 else 1
+    limits = [
+        Limit("an emergency build of two images, more than plain builds at once", added, ADDED, "s"),
+        Limit("the same, in times of one plain build after the other", ratio, 1.0),
+    ]
+    return judge(limits, {"taken": taken, "added": added, "ratio": ratio}, options.json)
 
 
 if __name__ == "__main__":

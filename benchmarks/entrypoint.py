@@ -12,9 +12,7 @@ the staging host of the sandbox. Nothing is changed anywhere.
 
 from __future__ import annotations
 
-import argparse
 import functools
-import json
 import os
 import resource
 import statistics
@@ -25,6 +23,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from benchmarks.limits import Limit, arguments, judge
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -89,12 +89,10 @@ def measure(rounds: int, turns: dict[str, Callable[[], tuple[float, float]]]) ->
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser = arguments(__doc__, rounds=9)
     parser.add_argument("--sandbox", action="store_true", help="also a run against the sandbox's staging host")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     options = parser.parse_args()
-    result: dict[str, Any] = {"rounds": options.rounds, "help_limit": HELP_LIMIT, "limit": LIMIT}
+    result: dict[str, Any] = {"rounds": options.rounds}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         turns: dict[str, Callable[[], tuple[float, float]]] = {
@@ -108,27 +106,16 @@ def main() -> int:
     shown = {what: statistics.median(seconds for seconds, _processor in times) for what, times in taken.items()}
     processor = statistics.median(used for _seconds, used in taken["help"])
     print(f"medians of {options.rounds} rounds, by turns")
-    print(
-        f"  hotfix --help: {processor:.2f} s of the processor, at most {HELP_LIMIT} s: {word(processor <= HELP_LIMIT)}"
-    )
-    good = processor <= HELP_LIMIT
     result.update(help=processor, medians=shown, more={})
+    limits = [Limit("`hotfix --help`, of the processor", processor, HELP_LIMIT, "s")]
     for what in runs:
         both = zip(taken[f"{what}, hotfix"], taken[f"{what}, ansible-playbook"], strict=True)
         more = statistics.median(ours[0] - bare[0] for ours, bare in both)
         result["more"][what] = more
-        good = good and more <= LIMIT
+        limits.append(Limit(f"{what}: `hotfix` takes more than `ansible-playbook`", more, LIMIT, "s"))
         bare_took, took = shown[f"{what}, ansible-playbook"], shown[f"{what}, hotfix"]
         print(f"  {what}: ansible-playbook {bare_took:.2f} s, hotfix {took:.2f} s")
-        print(f"    {more:.2f} s more, at most {LIMIT} s: {word(more <= LIMIT)}")
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    return 0 if good else 1
-
-
-def word(good: bool) -> str:
-    """Say whether a limit was kept."""
-    return "ok" if good else "TOO SLOW"
+    return judge(limits, result, options.json)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ hour. Beside it stands what only reading the events takes.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -24,6 +23,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from benchmarks.limits import Limit, arguments, judge
 
 ROOT = Path(__file__).resolve().parent.parent
 COLLECTIONS = ROOT / ".ansible" / "collections"
@@ -139,12 +140,12 @@ def table(medians: Mapping[str, Taken]) -> str:
     return "\n".join(lines)
 
 
-def verdicts(medians: Mapping[str, Taken]) -> list[tuple[str, bool]]:
+def limits(medians: Mapping[str, Taken]) -> list[Limit]:
     """Return what was to be reached."""
     last = medians["render"]
     return [
-        (f"seconds: {last.seconds:.2f}, at most {SECONDS:.0f}", last.seconds <= SECONDS),
-        (f"megabytes: {last.megabytes:.0f}, at most {MEGABYTES}", last.megabytes <= MEGABYTES),
+        Limit("all reports of the incident", last.seconds, SECONDS, "s"),
+        Limit("memory for that", last.megabytes, MEGABYTES, "MB"),
     ]
 
 
@@ -153,10 +154,8 @@ def median(taken: Sequence[Taken]) -> Taken:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = arguments(__doc__, rounds=5)
     parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--json", type=Path, help="also write every number to this file")
     options = parser.parse_args()
     taken: dict[str, list[Taken]] = {"read": [], "build": [], "render": []}
     with tempfile.TemporaryDirectory(prefix="hb.") as name:
@@ -168,14 +167,8 @@ def main() -> int:
     medians = {what: median(found) for what, found in taken.items()}
     print(f"\nMedians of {options.rounds} rounds, {options.events} events, {os.cpu_count()} cores; MB: the most.\n")
     print(table(medians))
-    print()
-    judged = verdicts(medians)
-    for text, good in judged:
-        print(f"{'ok      ' if good else 'MISSED  '} {text}")
-    if options.json:
-        numbers = {what: [asdict(one) for one in found] for what, found in taken.items()}
-        options.json.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-    return 0 if all(good for _text, good in judged) else 1
+    numbers = {what: [asdict(one) for one in found] for what, found in taken.items()}
+    return judge(limits(medians), numbers, options.json)
 
 
 if __name__ == "__main__":

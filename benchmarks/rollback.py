@@ -12,7 +12,6 @@ a playbook with one task over SSH, which is what Ansible itself costs. Resets th
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -26,6 +25,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.limits import Limit, arguments, judge
 from sandbox import lifecycle, load
 from sandbox.cli import inside
 from sandbox.config import APP_DIR, REGISTRY, REGISTRY_USER, STATE, SWITCHED, host
@@ -406,13 +406,12 @@ def table(methods: Sequence[Method], rows: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def verdicts(rows: dict[str, dict[str, Any]], memory: float | None) -> list[tuple[str, bool]]:
+def limits(rows: dict[str, dict[str, Any]], memory: float | None) -> list[Limit]:
     """What was to be reached, as far as it was measured; the limits are ratios and differences within one run."""
-    found: list[tuple[str, bool]] = []
+    found: list[Limit] = []
 
-    def add(what: str, value: float | None, limit: float, unit: str) -> None:
-        shown = "never" if value is None else f"{value:.2f}{unit}"
-        found.append((f"{what}: {shown}, at most {limit:.2f}{unit}", value is not None and value <= limit))
+    def add(what: str, value: float | None, limit: float, unit: str = "") -> None:
+        found.append(Limit(what, value, limit, unit))
 
     def less(one: float | None, other: float | None) -> float | None:
         return None if one is None or other is None else one - other
@@ -420,29 +419,27 @@ def verdicts(rows: dict[str, dict[str, Any]], memory: float | None) -> list[tupl
     warm, cold = rows.get("warm"), rows.get("cold")
     if warm and "one_task" in rows:
         ratio = None if warm["serves"] is None else warm["serves"] / rows["one_task"]["returned"]
-        add(f"warm: {OLD} serves, in times of a one-task playbook", ratio, WARM_RATIO, "")
+        add(f"warm: {OLD} serves, in times of a one-task playbook", ratio, WARM_RATIO)
     if warm:
-        add(f"warm: returned, after {OLD} served", less(warm["returned"], warm["serves"]), VERIFIED_WITHIN, " s")
-        add("warm: failed requests in any round", warm["most_failed"], 0, "")
+        add(f"warm: returned, after {OLD} served", less(warm["returned"], warm["serves"]), VERIFIED_WITHIN, "s")
+        add("warm: failed requests in any round", warm["most_failed"], 0)
     if cold and warm and cold["boot"] is not None:
         more = less(cold["serves"], warm["serves"])
-        add(f"cold: {OLD} serves later than warm by", more, cold["boot"] + COLD_MORE, " s")
+        add(f"cold: {OLD} serves later than warm by", more, cold["boot"] + COLD_MORE, "s")
     if cold:
-        add("cold: failed requests in any round", cold["most_failed"], 0, "")
+        add("cold: failed requests in any round", cold["most_failed"], 0)
     if "switch_back" in rows:
-        add(f"switch-back: {OLD} serves after", rows["switch_back"]["serves"], BY_HAND, " s")
-        add("switch-back: failed requests in any round", rows["switch_back"]["most_failed"], 0, "")
+        add(f"switch-back: {OLD} serves after", rows["switch_back"]["serves"], BY_HAND, "s")
+        add("switch-back: failed requests in any round", rows["switch_back"]["most_failed"], 0)
     if memory is not None:
-        add("memory of the module on the host", memory, MEMORY_MB, " MB")
+        add("memory of the module on the host", memory, MEMORY_MB, "MB")
     return found
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = arguments(__doc__, rounds=5)
     parser.add_argument("--host", default="prod2")
     parser.add_argument("--only", nargs="+", metavar="METHOD", help="keys of methods: one_task, hand, compose, …")
-    parser.add_argument("--json", type=Path, help="also write every number to this file")
     parser.add_argument("--verbose", action="store_true", help="show what the commands print")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hb.") as name:
@@ -458,15 +455,8 @@ def main() -> int:
     rows = {key: row(values) for key, values in taken.items()}
     print(f"\nMedians of {options.rounds} rounds, {os.cpu_count()} cores, 50 requests/s and 20 WebSockets:\n")
     print(table(methods, rows))
-    judged = verdicts(rows, memory)
-    if judged:
-        print()
-    for text, good in judged:
-        print(f"{'ok      ' if good else 'MISSED  '} {text}")
-    if options.json:
-        numbers = {"medians": rows, "memory_mb": memory, "taken": {k: [asdict(t) for t in v] for k, v in taken.items()}}
-        options.json.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-    return 0 if all(good for _text, good in judged) else 1
+    numbers = {"medians": rows, "memory_mb": memory, "taken": {k: [asdict(t) for t in v] for k, v in taken.items()}}
+    return judge(limits(rows, memory), numbers, options.json)
 
 
 if __name__ == "__main__":

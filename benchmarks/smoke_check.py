@@ -13,7 +13,6 @@ quiet for a second and more, because the app counts requests per second. Changes
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shlex
@@ -27,6 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.limits import Limit, arguments, judge
 from sandbox.cli import inside
 from sandbox.config import APP_NAME, HTTPS_PORT, STATE, host
 
@@ -201,20 +201,16 @@ def table(medians: Mapping[str, float], checks: int, slowest: str) -> str:
     return "\n".join(lines)
 
 
-def verdicts(medians: Mapping[str, float], checks: int) -> list[tuple[str, bool]]:
+def limits(medians: Mapping[str, float], checks: int) -> list[Limit]:
     """Return what was to be reached."""
-    more = medians["more"]
     return [
-        (f"more than the slowest check: {more:.2f} s, at most {MORE:.2f} s", more <= MORE),
-        (f"checks: {checks}, at least {CHECKS}", checks >= CHECKS),
+        Limit("more than the slowest check", medians["more"], MORE, "s"),
+        Limit("checks that are made", checks, CHECKS, least=True),
     ]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="also write every number to this file")
-    options = parser.parse_args()
+    options = arguments(__doc__, rounds=5).parse_args()
     with tempfile.TemporaryDirectory(prefix="hb.") as name:
         bench = Bench(Path(name))
         taken = []
@@ -226,14 +222,8 @@ def main() -> int:
     made = min(one.checks for one in taken)
     print(f"\nMedians of {options.rounds} rounds, {os.cpu_count()} cores:\n")
     print(table(medians, made, slowest))
-    print()
-    judged = verdicts(medians, made)
-    for text, good in judged:
-        print(f"{'ok      ' if good else 'MISSED  '} {text}")
-    if options.json:
-        numbers = {"medians": medians, "checks": made, "taken": [asdict(one) for one in taken]}
-        options.json.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-    return 0 if all(good for _text, good in judged) else 1
+    numbers = {"medians": medians, "checks": made, "taken": [asdict(one) for one in taken]}
+    return judge(limits(medians, made), numbers, options.json)
 
 
 if __name__ == "__main__":

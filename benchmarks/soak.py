@@ -8,18 +8,17 @@ Looked at: files and bytes of the app's folder, releases, the journal, images an
 memory of all that runs there, and what each command took. What is there after the first tenth counts as what a host
 holds; after the last it may not be more by the margins below.
 
-    .venv/bin/python -m benchmarks.soak [--cycles 200] [--host staging1] [--json FILE]
+    .venv/bin/python -m benchmarks.soak [--rounds 200] [--host staging1] [--json FILE]
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
+from benchmarks.limits import Limit, arguments, judge
 from tests.integration.driver import APP, NO_BASELINE, Host, play
 from tests.integration.sabotage import zero_downtime
 
@@ -88,35 +87,27 @@ def ratios(cycles: list[Cycle], part: int) -> dict[str, float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cycles", type=int, default=200)
+    parser = arguments(__doc__, rounds=200)
     parser.add_argument("--host", default="staging1")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     options = parser.parse_args()
-    part = max(2, options.cycles // 10)
+    part = max(2, options.rounds // 10)
     (host,) = zero_downtime(options.host)
     cycles: list[Cycle] = []
     held: dict[str, int] = {}
     now: dict[str, int] = {}
-    for number in range(1, options.cycles + 1):
+    for number in range(1, options.rounds + 1):
         cycles.append(cycle(host))
-        if number % part == 0 or number == options.cycles:
+        if number % part == 0 or number == options.rounds:
             now = look(host)
             held = held or now
             print(f"after {number:4} cycles: {json.dumps(now)}", flush=True)
-    grown = {name: (held[name], now[name]) for name in held if now[name] > held[name] * MARGIN}
-    slower = ratios(cycles, part)
-    print(f"\n{len(cycles)} cycles of deploy and rollback on {host.name}; medians of the first and last {part} cycles")
-    for name, ratio in slower.items():
-        verdict = "ok" if ratio <= SLOWER else "SLOWER"
-        print(f"  {name:<18} {ratio:6.2f} times what it took at the start, at most {SLOWER}: {verdict}")
-    for name, first in held.items():
-        verdict = "GROWS" if name in grown else "ok"
-        print(f"  {name:<18} {first:8} -> {now[name]:8}  {verdict}")
-    if options.json:
-        numbers = {"cycles": [asdict(one) for one in cycles], "held": held, "end": now, "times": slower}
-        options.json.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-    return 1 if grown or any(ratio > SLOWER for ratio in slower.values()) else 0
+    print(f"\n{len(cycles)} cycles on {host.name}; times are medians of the first and the last {part} of them")
+    limits = [
+        Limit(f"{name} at the end of {len(cycles)} cycles, in times of the start", ratio, SLOWER)
+        for name, ratio in ratios(cycles, part).items()
+    ]
+    limits += [Limit(name.replace("_", " "), now[name], first * MARGIN) for name, first in held.items()]
+    return judge(limits, {"cycles": [asdict(one) for one in cycles], "held": held, "end": now}, options.json)
 
 
 if __name__ == "__main__":

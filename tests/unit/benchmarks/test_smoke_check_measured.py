@@ -21,7 +21,7 @@ def taken(**more: Any) -> Round:
 @pytest.mark.parametrize(("module", "checks", "good"), [(2.5, 12, True), (2.6, 12, False), (2.5, 11, False)])
 def test_the_limits(module: float, checks: int, good: bool) -> None:
     medians = smoke_check.row([taken(module=module)])
-    assert all(fine for _text, fine in smoke_check.verdicts(medians, checks)) is good
+    assert all(one.good for one in smoke_check.limits(medians, checks)) is good
 
 
 def test_the_difference_is_taken_within_each_round() -> None:
