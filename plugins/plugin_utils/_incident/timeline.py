@@ -18,7 +18,7 @@ from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.impact
 Row = dict[str, t.Any]
 
 #: Kinds whose rows are the short story.
-_KEY = frozenset(("opened", "state", "run", "flag", "release", "lease", "trouble"))
+_KEY = frozenset(("opened", "state", "run", "flag", "release", "lease", "note", "trouble"))
 _UTC = ZoneInfo("UTC")
 _UNMEASURED = "The clock of {} was not compared with the controller's: the time is as it said."
 _JUMPED = "The controller's clock was set back after this: the row keeps its place in the order of the record."
@@ -206,5 +206,5 @@ def marks(timeline: t.Iterable[t.Mapping[str, t.Any]], began: str, ended: str) -
     return [
         {"at": row["at"], "text": row["text"], "event": row["event"]}
         for row in timeline
-        if row["key"] and row["kind"] not in ("probe", "trouble") and began <= row["at"] <= ended
+        if row["key"] and row["kind"] not in ("probe", "note", "trouble") and began <= row["at"] <= ended
     ]

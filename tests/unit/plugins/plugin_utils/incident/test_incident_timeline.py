@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import events, report
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import events, report, timeline
 
 from tests.unit.plugins.plugin_utils.incident.reports import at, event, made, opening, problems, row, samples
 from tests.unit.plugins.plugin_utils.incident.test_incident_fold import jumped
@@ -19,8 +19,8 @@ from tests.unit.plugins.plugin_utils.incident.test_incident_fold import jumped
 def rows(path: Path, *given: events.Event, zone: str | None = None, probes: Any = ()) -> list[dict[str, Any]]:
     found = report.build(made(path, *given, probes=probes), zone=zone)
     assert problems(found) == []
-    timeline: list[dict[str, Any]] = found["timeline"]
-    return timeline
+    listed: list[dict[str, Any]] = found["timeline"]
+    return listed
 
 
 def journal(seconds: float, host: str, text: str, took: float | None = 1.0) -> events.Event:
@@ -74,6 +74,12 @@ def test_the_short_story_holds_a_run_once(tmp_path: Path) -> None:
     )
     assert [one["kind"] for one in found if one["key"]] == ["opened", "run", "smoke"]
     assert {one["kind"] for one in found if not one["key"]} == {"step", "journal"}
+
+
+def test_what_people_noted_is_in_the_short_story_and_no_mark_on_an_axis(tmp_path: Path) -> None:
+    found = rows(tmp_path, opening(), event("note", 2.0, 0.0, text="Redis was full"))
+    assert [one["text"] for one in found if one["key"]][-1] == "Redis was full"
+    assert "Redis was full" not in [one["text"] for one in timeline.marks(found, found[0]["at"], found[-1]["at"])]
 
 
 @pytest.mark.parametrize(
