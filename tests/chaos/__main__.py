@@ -56,7 +56,7 @@ def main() -> int:
         every.append(ended)
         how = f"good after {', '.join(ended.recovered)}" if ended.good else f"LOST, see {keep(ended)}"
         numbers = f"{ended.failed} of {ended.requests} requests failed"
-        print(f"{number:4} {case} from {ended.since}: {how}; {numbers}; {ended.seconds:.0f} s", flush=True)
+        print(f"{number:4} {case} from {ended.since}: {how}; {numbers}; {ended.seconds:.0f} s {ended.took}", flush=True)
         for problem in ended.problems:
             print(f"       {problem[:400]}", flush=True)
     by = Counter(len(one.recovered) for one in every if one.good)

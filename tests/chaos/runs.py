@@ -18,9 +18,9 @@ from sandbox.config import HOSTS, SandboxError
 from sandbox.config import host as of_name
 from tests.chaos import checker
 from tests.chaos.source import Source
-from tests.chaos.troubles import CUTS_USERS, DAMAGES, LEAVES_DAMAGE, TROUBLES
+from tests.chaos.troubles import CUTS_USERS, DAMAGES, LEAVES_DAMAGE, STOPS_BACKING, TROUBLES
 from tests.integration import certificates, sabotage
-from tests.integration.driver import APP, NO_BASELINE, RECORDS, Host, Played, play
+from tests.integration.driver import APP, RECORDS, UNCHECKED, Host, Played, play
 from tests.integration.hotfix import hotfix
 from tests.integration.sabotage import zero_downtime
 
@@ -63,6 +63,8 @@ class Ended:
     failed: int = 0
     lost_notes: int = 0
     seconds: float = 0.0
+    #: Seconds of the broken run, and of each command after it.
+    took: list[int] = field(default_factory=list)
     printed: str = ""
 
     @property
@@ -115,7 +117,7 @@ class Place:
             self._version = GOOD
         self._ready = False
         if case.action == "rollback" and self.host.current()["arrived_by"] != "deploy":
-            self._must(self._play("deploy", "-e", f"version={self._other}", *NO_BASELINE))
+            self._must(self._play("deploy", "-e", f"version={self._other}", *UNCHECKED))
             self._version = self._other
         if case.action == "flag":
             # A backend that was started since has it as it was in the beginning.
@@ -146,12 +148,12 @@ class Place:
     def words(self, case: Case) -> list[str]:
         wanted = str(not self._enabled).lower()
         given = {
-            "deploy": ("deploy", *self._limit, "-e", f"version={self._other}", *NO_BASELINE),
+            "deploy": ("deploy", *self._limit, "-e", f"version={self._other}", *UNCHECKED),
             "rollback": ("rollback", *self._limit, "-e", "rollback_look=false"),
             "restart": ("restart", *self._limit, "-e", "services=backend"),
             "flag": ("feature_flag", *self._limit, "-e", f"flag={FLAG}", "-e", f"enabled={wanted}"),
             "ssl_renew": ("ssl_renew", *self._group, "-e", "force=true"),
-            "hotfix": ("hotfix", *self._limit, *NO_BASELINE),
+            "hotfix": ("hotfix", *self._limit, *UNCHECKED),
         }
         source = self._source.words() if self._source is not None and case.action == "hotfix" else []
         return [*given[case.action], *source, *self._trusted]
@@ -166,6 +168,7 @@ class Place:
             with load.running(self.host.name, rate=12, sockets=4, slow_seconds=2) as users:
                 with self._mates_as_they_are(case):
                     ended.printed = TROUBLES[case.trouble](self.host, words, case.line)
+                ended.took.append(round(time.monotonic() - began))
                 self._recover(case, words, ended)
         except (AssertionError, SandboxError, OSError, ValueError, subprocess.TimeoutExpired) as exc:
             # It says nothing about the runs that come after it.
@@ -197,11 +200,18 @@ class Place:
     def _recover(self, case: Case, again: list[str], ended: Ended) -> None:
         """Type what the operator would: the same again; what `hotfix status` says; what is down; a deploy."""
         shown = ["the broken run showed a traceback"] if "Traceback" in ended.printed else []
-        for way in (self._the_same, self._as_recommended, self._what_is_down, self._what_was_good):
+        ways = [self._the_same, self._as_recommended, self._what_is_down, self._what_was_good]
+        if case.trouble in STOPS_BACKING:
+            # No release brings that back: whoever is told that the database is down starts it.
+            ways.remove(self._as_recommended)
+        for way in ways:
             for words in way(again):
+                began = time.monotonic()
                 played = play(*words)
+                took = time.monotonic() - began
                 ended.recovered.append(words[0])
-                ended.printed += f"\n=== {' '.join(words)}: {played.code}\n{played.raw}"
+                ended.printed += f"\n=== {' '.join(words)}: {played.code} after {took:.0f} s\n{played.raw}"
+                ended.took.append(round(took))
                 if "Traceback" in played.raw:
                     ended.problems = ["a traceback was shown"]
                     return
@@ -258,7 +268,7 @@ class Place:
             f"version={self._version}",
             "-e",
             "takeover=true",
-            *NO_BASELINE,
+            *UNCHECKED,
             *self._trusted,
         ]
 

@@ -145,7 +145,7 @@ def reached(host: Host) -> bool:
 @contextmanager
 def watching(host: Host) -> Iterator[subprocess.Popen[bytes]]:
     """Have a process that ends once a module came to where it was to be stopped: one look, not many."""
-    script = f"while [ -d {_FOLDER} ] && ! [ -e {_FOLDER}/reached ]; do sleep 0.05; done"
+    script = f"while [ -d {_FOLDER} ] && ! [ -e {_FOLDER}/reached ]; do sleep 0.1; done"
     with subprocess.Popen(["docker", "exec", of_name(host.name).container, "bash", "-c", script]) as watcher:
         try:
             yield watcher
