@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _timers
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _timers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart import history
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart.perform import Wanted, check, perform
@@ -109,6 +109,28 @@ def test_a_second_restart_makes_new_containers_and_waits_for_the_last_requests_o
     assert clock.steady() - began >= world.host().app.drain_timeout
     world.restart()
     world.is_settled_on("v2")
+
+
+def test_a_lost_link_is_mended_first(world: World) -> None:
+    before, app_dir = world.ids(), world.host().app.app_dir
+    _files.replace_symlink(app_dir / "current", "releases/20200101T000000Z-gone")
+    planned = check(world.host(), Wanted(["backend"]))
+    assert "would be started afresh" in " ".join(planned["plan"])
+    assert "Drift: the link to the current release is lost; it led to " in " ".join(planned["plan"])
+    assert world.current() is None
+    result = world.restart()
+    assert "The link to the current release was lost; it leads to " in " ".join(result["notes"])
+    world.is_settled_on("v2")
+    assert not world.ids() & before
+
+
+def test_where_the_record_is_lost_the_link_is_not_led_to_what_does_not_run(world: World) -> None:
+    current = world.host().releases.current()
+    assert current is not None
+    (world.host().releases.folder(current.id) / "release.json").write_text("{")
+    world.restart()
+    assert world.runs() == ["v2"]
+    assert world.current() is None
 
 
 @pytest.mark.parametrize("after", PLACES)
