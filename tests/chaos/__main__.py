@@ -19,13 +19,13 @@ from pathlib import Path
 from tests.chaos.runs import ACTIONS, Ended, Place, case_of, drawn
 from tests.integration.driver import ROOT
 
-LOST = ROOT / ".cache/chaos"
+PRINTED = ROOT / ".cache/chaos"
 
 
 def keep(ended: Ended) -> Path:
-    """Keep what a lost run printed."""
-    LOST.mkdir(parents=True, exist_ok=True)
-    path = LOST / f"{str(ended.case).replace('/', '-')}.log"
+    """Keep what a run printed."""
+    PRINTED.mkdir(parents=True, exist_ok=True)
+    path = PRINTED / f"{str(ended.case).replace('/', '-')}.log"
     path.write_text("\n".join([*ended.problems, ended.printed]), encoding="utf-8")
     return path
 
@@ -54,7 +54,8 @@ def main() -> int:
             break
         ended = place.run(case)
         every.append(ended)
-        how = f"good after {', '.join(ended.recovered)}" if ended.good else f"LOST, see {keep(ended)}"
+        path = keep(ended)
+        how = f"good after {', '.join(ended.recovered)}" if ended.good else f"LOST, see {path}"
         numbers = f"{ended.failed} of {ended.requests} requests failed"
         print(f"{number:4} {case} from {ended.since}: {how}; {numbers}; {ended.seconds:.0f} s {ended.took}", flush=True)
         for problem in ended.problems:

@@ -165,7 +165,7 @@ class Place:
         ended = Ended(case, since=self._version)
         words = self.words(case)
         try:
-            with load.running(self.host.name, rate=12, sockets=4, slow_seconds=2) as users:
+            with load.running(self.host.name, rate=8, sockets=4, slow_seconds=2) as users:
                 with self._mates_as_they_are(case):
                     ended.printed = TROUBLES[case.trouble](self.host, words, case.line)
                 ended.took.append(round(time.monotonic() - began))

@@ -279,7 +279,7 @@ LEAVES_DAMAGE = {"record_truncated"}
 #: By these it may be lost what was current.
 DAMAGES = {"record_truncated", "current_dangling", "journal_corrupted"}
 #: These stop what no release replaces.
-STOPS_BACKING = {"postgres_down", "redis_down"}
+STOPS_BACKING = {"postgres_down", "redis_down", "engine_killed"}
 #: These take something from users by themselves.
 CUTS_USERS = {
     "container_killed",
