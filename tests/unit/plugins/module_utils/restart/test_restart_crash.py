@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _timers
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _headroom, _timers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart import history
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart.perform import Wanted, check, perform
@@ -122,6 +122,26 @@ def test_a_lost_link_is_mended_first(world: World) -> None:
     assert "The link to the current release was lost; it leads to " in " ".join(result["notes"])
     world.is_settled_on("v2")
     assert not world.ids() & before
+
+
+@pytest.mark.parametrize(
+    ("advice", "told"),
+    [
+        (f"raise it, {_headroom.ADVICE}", "raise it, or restart in place with -e hotfix_strategy=recreate"),
+        ("start it (docker start postgres).", "start it (docker start postgres)."),
+    ],
+)
+def test_a_restart_without_room_says_what_is_in_the_way(
+    world: World, monkeypatch: pytest.MonkeyPatch, advice: str, told: str
+) -> None:
+    def require(_host: t.Any) -> t.List[str]:
+        raise HotfixError("It does not fit.", next_step=advice)
+
+    monkeypatch.setattr(_headroom, "require", require)
+    with pytest.raises(HotfixError) as caught:
+        world.restart()
+    assert caught.value.next_step.startswith(told)
+    assert "deploy" not in caught.value.next_step
 
 
 def test_where_the_record_is_lost_the_link_is_not_led_to_what_does_not_run(world: World) -> None:
