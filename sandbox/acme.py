@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.cli import File, inspect, run, say
+from sandbox.cli import File, docker, inspect, run, say
 from sandbox.config import APP_NAME, FILES, NETWORK, REGISTRY_ADDRESS, STATE, SandboxError, host
 from sandbox.hosts import Plan, ensure_container, ensure_network, remove_containers, wait_for
 from sandbox.images import ensure_image
@@ -59,6 +59,16 @@ def up() -> None:
         write_private(CA_FILE, keys.ca + _ask(f"https://{ADDRESS}:{MANAGEMENT_PORT}/roots/0"))
     point("prod1", "prod2")
     say("the ACME server is up")
+
+
+def freeze() -> None:
+    """Have the server take connections and never answer."""
+    docker("pause", CONTAINER)
+
+
+def thaw() -> None:
+    """End `freeze`, where it was begun: the server remembers accounts and orders."""
+    docker("unpause", CONTAINER, check=False)
 
 
 def down() -> None:

@@ -9,7 +9,7 @@ Functions take a host's name. What a fault broke, its counterpart mends; so does
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sandbox.cli import docker, inside, inside_ok
@@ -179,9 +179,12 @@ def registry_down() -> Iterator[None]:
 # Disk
 
 
-def shrink_disk(name: str, megabytes: int, path: str = APP_DIR) -> None:
-    """Put a folder, with what is in it, on a file system of its own of that size."""
-    on_host(name, "bash", "-euc", _SHRINK, "-", path, str(megabytes))
+def shrink_disk(name: str, megabytes: int, path: str = APP_DIR, apart: Sequence[str] = ()) -> None:
+    """Put a folder, with what is in it, on a file system of its own of that size.
+
+    Folders in it that containers have mounted are named as *apart*: they stay on the disk that these see.
+    """
+    on_host(name, "bash", "-euc", _SHRINK, "-", path, str(megabytes), *apart)
 
 
 def fill_disk(name: str, path: str = APP_DIR) -> None:
@@ -202,21 +205,43 @@ def restore_disk(name: str, path: str = APP_DIR) -> None:
 
 
 _SHRINK = r"""
-while mountpoint -q "$1"; do umount -l "$1"; done
+path=$1 size=$2
+shift 2
+while mountpoint -q "$path"; do umount -l "$path"; done
 keep=$(mktemp -d)
-cp -a "$1/." "$keep/"
-mount -t tmpfs -o "size=$2m,mode=755" tmpfs "$1"
-cp -a "$keep/." "$1/"
-rm -rf "$keep"
+seen=$(mktemp -d)
+cp -a "$path/." "$keep/"
+for name; do
+  mkdir "$seen/$name"
+  mount --bind "$path/$name" "$seen/$name"
+  rm -rf "${keep:?}/$name"
+done
+mount -t tmpfs -o "size=${size}m,mode=755" tmpfs "$path"
+cp -a "$keep/." "$path/"
+for name; do
+  mkdir "$path/$name"
+  mount --bind "$seen/$name" "$path/$name"
+  umount "$seen/$name"
+done
+rm -rf "$keep" "$seen"
 """
 
 _RESTORE = r"""
 mountpoint -q "$1" || exit 0
 rm -f "$1/.filler"
+apart=()
+for folder in "$1"/*/; do
+  folder=${folder%/}
+  if mountpoint -q "$folder"; then
+    umount -l "$folder"
+    rmdir "$folder"
+    apart+=(! -name "${folder##*/}")
+  fi
+done
 keep=$(mktemp -d)
 cp -a "$1/." "$keep/"
 umount -l "$1"
-find "$1" -mindepth 1 -delete
+find "$1" -mindepth 1 -maxdepth 1 "${apart[@]}" -exec rm -rf {} +
 cp -a "$keep/." "$1/"
 rm -rf "$keep"
 """

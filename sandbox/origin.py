@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from sandbox.app.build import context
-from sandbox.cli import File, inside, run, say
+from sandbox.cli import File, docker, inside, run, say
 from sandbox.config import FILES, REGISTRY_ADDRESS, SSH_PORT, STATE
 from sandbox.hosts import Plan, ensure_container, ensure_network, remove_containers, wait_for
 from sandbox.images import ensure_image
@@ -46,6 +46,11 @@ def up() -> None:
         )
         remember_host_key(ADDRESS, inside(CONTAINER, "cat", public_key))
         wait_for(_answers, 15, "origin: no SSH login")
+
+
+def kill() -> None:
+    """Have the server die; `up` starts it again, with all that was pushed."""
+    docker("kill", CONTAINER)
 
 
 def down() -> None:

@@ -118,7 +118,11 @@ def _settle(session: Session) -> None:
     host = session.host
     repaired = host.releases.repair_current()
     if repaired is not None:
-        session.note(f"The link to the current release was lost; it leads to {repaired.id} again.")
+        # A link that was lost by itself is mended by now.
+        session.note(
+            f"The record of what users have now is lost. Should the deploy fail, it goes back to {repaired.id}, "
+            "the last release that is known to have been live."
+        )
     seen = observe(host)
     unfinished = seen.unfinished or {}
     target = way_back(host, seen)

@@ -22,7 +22,8 @@ _MEBI = 1024 * 1024
 _MARGIN = 1.2
 _UNITS = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3, "TIB": 1024**4}
 _AMOUNT = re.compile(r"([0-9.]+)\s*([A-Za-z]+)")
-_ADVICE = "or deploy with -e hotfix_strategy=recreate, which runs one at a time (the app is away while it boots)."
+#: The way out that an error names at its end, where there is not enough for two.
+ADVICE = "or deploy with -e hotfix_strategy=recreate, which runs one at a time (the app is away while it boots)."
 
 
 #: Tells how many bytes of memory some containers use together.
@@ -54,7 +55,7 @@ def _require_memory(host: Host, used: Used) -> t.List[str]:
         raise HotfixError(
             f"{free // _MEBI} MB of memory are free, and a second release may need {needed // _MEBI} MB "
             "(what the one that runs uses now, and a fifth more).",
-            next_step=f"make room on the host, {_ADVICE}",
+            next_step=f"make room on the host, {ADVICE}",
         )
     return []
 
@@ -88,6 +89,6 @@ def _require_connections(host: Host) -> t.List[str]:
         raise HotfixError(
             f"The database has {found.used} of {found.maximum} connections in use, {found.of_app} of them by this app, "
             "and a second release may need as many again.",
-            next_step=f"raise max_connections, {_ADVICE}",
+            next_step=f"raise max_connections, {ADVICE}",
         )
     return []

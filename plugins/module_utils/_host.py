@@ -106,19 +106,34 @@ class Observation:
 
 def observe(host: Host) -> Observation:
     """Look at a host without changing anything."""
-    current = host.releases.current()
+    lost = lost_link(host)
+    current = lost or host.releases.current()
     containers = tuple(host.docker.containers(host.app.project))
     unfinished = host.journal.unfinished_switch()
+    drift = _drift(host, current, containers) if current else []
+    if lost is not None:
+        drift.append(f"the link to the current release is lost; it led to {lost.id}")
     return Observation(
         current=current,
         managed=host.releases.managed(),
         containers=containers,
-        drift=tuple(_drift(host, current, containers)) if current else (),
+        drift=tuple(drift),
         unfinished=unfinished,
         attempted=_attempted(host, current, containers, unfinished),
         damaged=tuple(host.releases.damaged()),
         live=host.live_slot(),
     )
+
+
+def lost_link(host: Host) -> t.Optional[Release]:
+    """Return what is current where the link to it is lost: what was live last, if its slot is what users reach.
+
+    Where it is the record that is lost, nothing tells it from an older release: then there is none.
+    """
+    if host.releases.current() is not None:
+        return None
+    newest = host.releases.newest_live()
+    return newest if newest is not None and newest.slot == host.live_slot() else None
 
 
 def way_back(host: Host, seen: Observation) -> t.Optional[Release]:

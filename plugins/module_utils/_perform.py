@@ -21,7 +21,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, CommandError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, observe
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Release
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session, opened
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session, mend_link, opened
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._switch import choose
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._verify import model_of, verify
@@ -176,6 +176,8 @@ def perform(host: Host, run: Run, wanted: Wanted) -> Result:
         _require(wanted)
         with opened(host, run, _ACTIONS[wanted.state], resumes=_resumes(host, run, wanted)) as session:
             try:
+                if wanted.state != ADOPTED:
+                    mend_link(session)
                 _timers.catch_up(session)
                 for text in guard.settle(session):
                     session.note(text)

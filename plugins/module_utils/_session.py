@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, lost_link
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Entry
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._lease import Heartbeat, Taken
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
@@ -159,3 +159,13 @@ def _free_reserve(host: Host) -> bool:
     except OSError:
         return False
     return True
+
+
+def mend_link(session: Session) -> None:
+    """Have the link to the current release lead there again where it was lost."""
+    lost = lost_link(session.host)
+    if lost is None:
+        return
+    with session.step("mend_link", release=lost.id):
+        session.host.releases.repair_current()
+    session.note(f"The link to the current release was lost; it leads to {lost.id} again.")

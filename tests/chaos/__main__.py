@@ -12,19 +12,20 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
-from tests.chaos.runs import Ended, Place, case_of, drawn
+from tests.chaos.runs import ACTIONS, Ended, Place, case_of, drawn
 from tests.integration.driver import ROOT
 
-LOST = ROOT / ".cache/chaos"
+PRINTED = ROOT / ".cache/chaos"
 
 
 def keep(ended: Ended) -> Path:
-    """Keep what a lost run printed."""
-    LOST.mkdir(parents=True, exist_ok=True)
-    path = LOST / f"{str(ended.case).replace('/', '-')}.log"
+    """Keep what a run printed."""
+    PRINTED.mkdir(parents=True, exist_ok=True)
+    path = PRINTED / f"{str(ended.case).replace('/', '-')}.log"
     path.write_text("\n".join([*ended.problems, ended.printed]), encoding="utf-8")
     return path
 
@@ -34,21 +35,29 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=None, help="drawn where it is not given; it is printed")
     parser.add_argument("--first", type=int, default=0, help="number of the first run, to go on with a seed")
+    parser.add_argument("--minutes", type=float, default=None, help="begin no run after so many")
     parser.add_argument("--host", default="staging1")
+    parser.add_argument("--action", action="append", default=[], choices=sorted(ACTIONS), help="draw among these")
     parser.add_argument("--case", action="append", default=[], help="make this run, as a report names it")
     options = parser.parse_args()
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     cases = [case_of(text) for text in options.case]
-    cases = cases or [drawn(seed, number) for number in range(options.first, options.first + options.runs)]
+    series = range(options.first, options.first + options.runs)
+    cases = cases or [drawn(seed, number, options.action) for number in series]
     print(f"seed {seed}, {len(cases)} runs on {options.host}", flush=True)
     place = Place(options.host)
     every = []
+    began = time.monotonic()
     for number, case in enumerate(cases, options.first):
+        if options.minutes is not None and time.monotonic() - began > 60 * options.minutes:
+            print(f"{options.minutes:g} minutes are over; go on with --first {number}", flush=True)
+            break
         ended = place.run(case)
         every.append(ended)
-        how = f"good after {', '.join(ended.recovered)}" if ended.good else f"LOST, see {keep(ended)}"
+        path = keep(ended)
+        how = f"good after {', '.join(ended.recovered)}" if ended.good else f"LOST, see {path}"
         numbers = f"{ended.failed} of {ended.requests} requests failed"
-        print(f"{number:4} {case}: {how}; {numbers}; {ended.seconds:.0f} s", flush=True)
+        print(f"{number:4} {case} from {ended.since}: {how}; {numbers}; {ended.seconds:.0f} s {ended.took}", flush=True)
         for problem in ended.problems:
             print(f"       {problem[:400]}", flush=True)
     by = Counter(len(one.recovered) for one in every if one.good)

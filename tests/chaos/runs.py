@@ -6,28 +6,35 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
-from sandbox import load
+from sandbox import acme, load
+from sandbox.config import HOSTS, SandboxError
+from sandbox.config import host as of_name
 from tests.chaos import checker
-from tests.chaos.troubles import CUTS_USERS, TROUBLES
-from tests.integration.driver import NO_BASELINE, Host, Played, play
+from tests.chaos.source import Source
+from tests.chaos.troubles import CUTS_USERS, DAMAGES, LEAVES_DAMAGE, STOPS_BACKING, TROUBLES
+from tests.integration import certificates, sabotage
+from tests.integration.driver import APP, RECORDS, UNCHECKED, Host, Played, play
+from tests.integration.hotfix import hotfix
 from tests.integration.sabotage import zero_downtime
 
 GOOD, NEXT = "v1", "v7"
+FLAG = "COLLABORATIVE_EDITING"
 #: How many lines an action writes to the journal, about: one of them is drawn.
-ACTIONS = {"deploy": 34, "rollback": 14, "restart": 22, "flag": 6}
-#: Nothing of a switch is journalled by these; and a flag waits for no lease.
-NOT_WITH = {
-    ("flag", "registry_down"),
-    ("rollback", "registry_down"),
-    ("restart", "registry_down"),
-    ("flag", "lease_stale"),
-    ("flag", "image_deleted"),
-    ("restart", "image_deleted"),
+ACTIONS = {"deploy": 34, "rollback": 14, "restart": 22, "flag": 6, "ssl_renew": 16, "hotfix": 34}
+#: These troubles are none of the other actions: they have no need of what fails, or wait for no lease.
+ONLY_WITH = {
+    "registry_down": {"deploy", "rollback"},
+    "image_deleted": {"deploy", "rollback", "hotfix"},
+    "lease_stale": {"deploy", "rollback", "restart", "hotfix"},
+    "authority_down": {"ssl_renew"},
+    "origin_down": {"hotfix"},
 }
 
 
@@ -48,12 +55,16 @@ class Ended:
     """How a run ended. ``recovered`` are the commands that it took; ``problems`` is what was never mended."""
 
     case: Case
+    #: The version that was current before.
+    since: str = GOOD
     recovered: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     requests: int = 0
     failed: int = 0
     lost_notes: int = 0
     seconds: float = 0.0
+    #: Seconds of the broken run, and of each command after it.
+    took: list[int] = field(default_factory=list)
     printed: str = ""
 
     @property
@@ -61,13 +72,13 @@ class Ended:
         return not self.problems and not self.lost_notes
 
 
-def drawn(seed: int, number: int) -> Case:
-    """Return the case of this number: the same for the same seed, whatever came before."""
-    actions, troubles = sorted(ACTIONS), sorted(TROUBLES)
+def drawn(seed: int, number: int, among: Sequence[str] = ()) -> Case:
+    """Return the case of this number, of these actions: the same for the same seed, whatever came before."""
+    actions, troubles = sorted(among or ACTIONS), sorted(TROUBLES)
     for attempt in count():
         dice = hashlib.sha256(f"{seed}/{number}/{attempt}".encode()).digest()
         action, trouble = actions[dice[0] % len(actions)], troubles[dice[1] % len(troubles)]
-        if (action, trouble) not in NOT_WITH:
+        if action in ONLY_WITH.get(trouble, ACTIONS):
             return Case(action, trouble, 1 + dice[2] % ACTIONS[action])
     raise AssertionError
 
@@ -81,80 +92,188 @@ def case_of(text: str) -> Case:
 
 
 class Place:
-    """A host at v1 under management, made anew where a run left it otherwise."""
+    """A host under management. A run begins with what the one before left, where that was good; else it is made anew.
+
+    A deploy goes to the one of two versions that is not current, and a flag to what it is not.
+    """
 
     def __init__(self, name: str) -> None:
         self.host = Host(name)
+        group = of_name(name).group
+        #: The others behind the same name: a certificate is renewed on all of them.
+        self._mates = [Host(one.name) for one in HOSTS if one.group == group and one.name != name]
         self._limit = ("-l", name)
-        self._ready = False
+        self._group = ("-l", group)
+        self._ready = self._mates_ready = False
+        self._enabled = True
+        self._version = GOOD
+        self._serial = ""
+        self._trusted: tuple[str, ...] = ()
+        self._source: Source | None = None
 
     def prepare(self, case: Case) -> None:
-        if not self._ready or checker.problems(self.host, [GOOD]):
+        if not self._ready:
             zero_downtime(self.host.name)
+            self._version = GOOD
         self._ready = False
-        if case.action == "rollback":
-            self._must(self._play("deploy", "-e", f"version={NEXT}", *NO_BASELINE))
+        if case.action == "rollback" and self.host.current()["arrived_by"] != "deploy":
+            self._must(self._play("deploy", "-e", f"version={self._other}", *UNCHECKED))
+            self._version = self._other
+        if case.action == "flag":
+            # A backend that was started since has it as it was in the beginning.
+            self._enabled = any(flags[FLAG] for flags in checker.look(self.host)["flags"].values())
+        if case.action == "ssl_renew":
+            self._prepare_renewal()
+        if case.action == "hotfix" and self._source is None:
+            self._source = Source(self.host.name)
+
+    def _prepare_renewal(self) -> None:
+        if not self._trusted:
+            acme.up()
+            self._trusted = ("-e", f"hotfix_public_ca_file={acme.CA_FILE}")
+        if self._mates and not self._mates_ready:
+            zero_downtime(*(mate.name for mate in self._mates))
+        self._mates_ready = False
+        every = [self.host, *self._mates]
+        acme.point(*(one.name for one in every))
+        for one in every:
+            # Hosts remember every order, and only so many are allowed in a week.
+            one.run("truncate", "--size=0", f"{APP}/journal.jsonl")
+        self._serial = certificates.on_wire(self.host)
+
+    @property
+    def _other(self) -> str:
+        return NEXT if self._version == GOOD else GOOD
 
     def words(self, case: Case) -> list[str]:
+        wanted = str(not self._enabled).lower()
         given = {
-            "deploy": ("deploy", *self._limit, "-e", f"version={NEXT}", *NO_BASELINE),
+            "deploy": ("deploy", *self._limit, "-e", f"version={self._other}", *UNCHECKED),
             "rollback": ("rollback", *self._limit, "-e", "rollback_look=false"),
             "restart": ("restart", *self._limit, "-e", "services=backend"),
-            "flag": ("feature_flag", *self._limit, "-e", "flag=COLLABORATIVE_EDITING", "-e", "enabled=false"),
+            "flag": ("feature_flag", *self._limit, "-e", f"flag={FLAG}", "-e", f"enabled={wanted}"),
+            "ssl_renew": ("ssl_renew", *self._group, "-e", "force=true"),
+            "hotfix": ("hotfix", *self._limit, *UNCHECKED),
         }
-        return list(given[case.action])
+        source = self._source.words() if self._source is not None and case.action == "hotfix" else []
+        return [*given[case.action], *source, *self._trusted]
 
     def run(self, case: Case) -> Ended:
-        """Make the run; whatever it comes to, the next one finds the host as this one did."""
+        """Make the run; whatever it comes to, the next one finds the host well."""
         self.prepare(case)
         began = time.monotonic()
-        ended = Ended(case)
-        with load.running(self.host.name, rate=25, sockets=6, slow_seconds=2) as users:
-            ended.printed = TROUBLES[case.trouble](self.host, self.words(case), case.line)
-            self._recover(case, ended)
+        ended = Ended(case, since=self._version)
+        words = self.words(case)
+        try:
+            with load.running(self.host.name, rate=8, sockets=4, slow_seconds=2) as users:
+                with self._mates_as_they_are(case):
+                    ended.printed = TROUBLES[case.trouble](self.host, words, case.line)
+                ended.took.append(round(time.monotonic() - began))
+                self._recover(case, words, ended)
+        except (AssertionError, SandboxError, OSError, ValueError, subprocess.TimeoutExpired) as exc:
+            # It says nothing about the runs that come after it.
+            ended.problems.append(f"{type(exc).__name__}: {exc}")
+            ended.seconds = time.monotonic() - began
+            return ended
         report = users.report()
         ended.requests, ended.failed = report.requests, len(report.failed)
         ended.lost_notes = len(report.lost)
+        if report.unread:
+            ended.problems.append(f"{len(report.unread)} notes could not be read back")
         if ended.failed and case.trouble not in CUTS_USERS:
             ended.problems.append(f"{ended.failed} requests of users failed: {report.text()}")
         ended.seconds = time.monotonic() - began
-        self._ready = ended.good and self._back(case)
+        self._ready = ended.good and case.trouble not in LEAVES_DAMAGE
+        if self._ready:
+            self._version = self.host.current()["version"]
+            self._mates_ready = True
         return ended
 
-    def _recover(self, case: Case, ended: Ended) -> None:
-        """Type what the operator would: the same again; what is down; the way back; a deploy of what was good."""
-        backing = ("restart", "-e", "services=postgres,redis", "-e", "force=true", "-e", "takeover=true")
-        again = self.words(case)
-        ways: Sequence[Sequence[Sequence[str]]] = (
-            (again,),
-            (backing, again),
-            (("rollback", "-e", "takeover=true"),),
-            (("deploy", "-e", f"version={GOOD}", "-e", "takeover=true", *NO_BASELINE),),
-        )
-        versions = [GOOD] if case.action in ("restart", "flag") else [GOOD, NEXT]
-        for way in ways:
-            for words in way:
-                played = play(*words) if words is again else self._play(*words)
-                ended.recovered.append(words[0])
-                ended.printed += f"\n=== {' '.join(words)}: {played.code}\n{played.raw}"
-                if "Traceback" in played.raw:
-                    ended.problems.append("a traceback was shown")
-                    return
-            ended.problems = checker.problems(self.host, versions)
-            if played.code == 0 and not ended.problems:
-                return
-        ended.problems.append(f"the last command ended with {played.code}")
+    @contextmanager
+    def _mates_as_they_are(self, case: Case) -> Iterator[None]:
+        """Give the other hosts of a renewal the interpreter by which the one is broken; nothing is broken there."""
+        with ExitStack() as stack:
+            for mate in self._mates if case.action == "ssl_renew" else ():
+                stack.enter_context(sabotage.at(mate, kill=False, action="nothing"))
+            yield
 
-    def _back(self, case: Case) -> bool:
-        """Lead the host to v1 again for the next run; tell whether it is there."""
-        if case.action == "flag":
-            self._play("feature_flag", "-e", "flag=COLLABORATIVE_EDITING", "-e", "enabled=true")
-        if self.host.current()["version"] != GOOD and self._play("rollback", "-e", "rollback_look=false").code != 0:
-            return False
-        return not checker.problems(self.host, [GOOD])
+    def _recover(self, case: Case, again: list[str], ended: Ended) -> None:
+        """Type what the operator would: the same again; what `hotfix status` says; what is down; a deploy."""
+        shown = ["the broken run showed a traceback"] if "Traceback" in ended.printed else []
+        ways = [self._the_same, self._as_recommended, self._what_is_down, self._what_was_good]
+        if case.trouble in STOPS_BACKING:
+            # No release brings that back: whoever is told that the database is down starts it.
+            ways.remove(self._as_recommended)
+        for way in ways:
+            for words in way(again):
+                began = time.monotonic()
+                played = play(*words)
+                took = time.monotonic() - began
+                ended.recovered.append(words[0])
+                ended.printed += f"\n=== {' '.join(words)}: {played.code} after {took:.0f} s\n{played.raw}"
+                ended.took.append(round(took))
+                if "Traceback" in played.raw:
+                    ended.problems = ["a traceback was shown"]
+                    return
+                ended.problems = [f"{words[0]} ended with {played.code}"]
+                if played.code == 0:
+                    ended.problems = shown + self._problems(case, finished=words is again)
+                    if not ended.problems:
+                        return
+
+    def _problems(self, case: Case, *, finished: bool) -> list[str]:
+        """Look at the host; *finished* says that it was the run itself that came to its end."""
+        before, after = self._version, self._other
+        damaged = case.trouble in DAMAGES
+        wanted = {"deploy": [before, after], "rollback": ["*"], "hotfix": [before, "hotfix-*"]}
+        versions, but = wanted.get(case.action, [before]), ""
+        if finished and case.action == "deploy":
+            versions = [after]
+        elif finished and (case.action == "hotfix" or (case.action == "rollback" and not damaged)):
+            but = before
+        flag = (FLAG, not self._enabled) if case.action == "flag" and finished else None
+        found = checker.problems(self.host, versions, but=but, flag=flag, damaged=case.trouble in LEAVES_DAMAGE)
+        if finished and case.action == "ssl_renew":
+            found += self._of_certificate()
+        return found
+
+    def _of_certificate(self) -> list[str]:
+        try:
+            serial = certificates.settled(self.host, *self._mates)
+        except (AssertionError, SandboxError, OSError, ValueError) as exc:
+            return [f"the certificate is not settled: {type(exc).__name__}: {exc}"]
+        return ["the certificate is the one of before"] if serial == self._serial else []
+
+    def _the_same(self, again: list[str]) -> Iterator[list[str]]:
+        yield again
+
+    def _as_recommended(self, _again: list[str]) -> Iterator[list[str]]:
+        """What `hotfix status` says first, where that changes anything."""
+        folder = RECORDS / "chaos"
+        folder.mkdir(parents=True, exist_ok=True)
+        said = hotfix(folder, "status", *self._limit, "--output", "json").result["next"]
+        command = said[0].split()[1] if said else ""
+        if command in ("rollback", "confirm"):
+            yield [command, *self._limit, *self._trusted]
+
+    def _what_is_down(self, again: list[str]) -> Iterator[list[str]]:
+        yield ["restart", *self._limit, "-e", "services=postgres,redis", "-e", "force=true", "-e", "takeover=true"]
+        yield again
+
+    def _what_was_good(self, _again: list[str]) -> Iterator[list[str]]:
+        yield [
+            "deploy",
+            *self._limit,
+            "-e",
+            f"version={self._version}",
+            "-e",
+            "takeover=true",
+            *UNCHECKED,
+            *self._trusted,
+        ]
 
     def _play(self, playbook: str, *arguments: str) -> Played:
-        return play(playbook, *self._limit, *arguments)
+        return play(playbook, *self._limit, *arguments, *self._trusted)
 
     def _must(self, played: Played) -> None:
         assert played.code == 0, played.raw

@@ -15,9 +15,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from sandbox import faults
+from sandbox import acme, faults, origin
 from sandbox.config import SandboxError
 from tests.integration import sabotage
 from tests.integration.driver import APP, Host, play, start
@@ -44,8 +44,9 @@ def _stopped(host: Host, words: Words, line: int) -> Iterator[subprocess.Popen[s
     with sabotage.at_line(host, kill=False, nth=line):
         process = start(*words, *sabotage.INTERPRETER)
         try:
-            while process.poll() is None and not sabotage.reached(host):
-                time.sleep(0.05)
+            with sabotage.watching(host) as watcher:
+                while process.poll() is None and watcher.poll() is None:
+                    time.sleep(0.05)
             yield process
         finally:
             if process.poll() is None:
@@ -118,11 +119,69 @@ def power_lost(host: Host, words: Words, line: int) -> str:
         faults.start_host(host.name)
 
 
+def host_restarted(host: Host, words: Words, line: int) -> str:
+    """The host is back before the controller notices."""
+
+    def act() -> None:
+        faults.kill_host(host.name)
+        faults.start_host(host.name)
+
+    return _at(host, words, line, act)
+
+
+def controller_killed_anywhere(host: Host, words: Words, line: int) -> str:
+    """Not only where the host's journal has a line: so many quarters of a second after it came to life."""
+    with sabotage.at(host, kill=False, action="nothing"):
+        process = start(*words, *sabotage.INTERPRETER)
+        time.sleep(2 + line / 4)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    return ""
+
+
+def clock_jumped(host: Host, words: Words, line: int) -> str:
+    """The clock is put forward or back by hours, for the modules of this run; the next one has the right time again."""
+    with sabotage.clock_jumps(host, nth=line, seconds=7200 if line % 2 else -7200):
+        return _printed(start(*words, *sabotage.INTERPRETER))
+
+
+def memory_short(host: Host, words: Words, line: int) -> str:
+    """A container needs more memory than it may have, and the kernel kills it."""
+    names = sorted(faults.containers(host.name, "backend") or faults.containers(host.name, "hocuspocus"))
+    name = names[line % len(names)]
+    try:
+        return _at(host, words, line, lambda: faults.starve_of_memory(host.name, name))
+    finally:
+        # It may have been replaced meanwhile.
+        with suppress(SandboxError):
+            faults.feed_with_memory(host.name, name)
+
+
 def registry_down(host: Host, words: Words, line: int) -> str:
     try:
         return _at(host, words, line, lambda: faults.cut_registry(host.name))
     finally:
         faults.restore_registry(host.name)
+
+
+def authority_down(host: Host, words: Words, line: int) -> str:
+    """It takes connections and never answers."""
+    try:
+        return _at(host, words, line, acme.freeze)
+    finally:
+        acme.thaw()
+
+
+def origin_down(_host: Host, words: Words, line: int) -> str:
+    """Nothing of the branch is in the host's journal: it goes down so many seconds after the beginning."""
+    process = start(*words)
+    try:
+        time.sleep(line)
+        origin.kill()
+        return _printed(process)
+    finally:
+        origin.up()
 
 
 def _service_down(service: str) -> Trouble:
@@ -134,9 +193,10 @@ def _service_down(service: str) -> Trouble:
 
 
 def disk_full(host: Host, words: Words, line: int) -> str:
-    faults.shrink_disk(host.name, 64)
+    """Of all but what the proxy has mounted, which would no longer be what it reads."""
+    faults.shrink_disk(host.name, 64, apart=("nginx", "proxy"))
     try:
-        return _at(host, words, line, lambda: faults.fill_disk(host.name))
+        return _at(host, [*words, "-e", "deploy_min_free_mb=0"], line, lambda: faults.fill_disk(host.name))
     finally:
         faults.restore_disk(host.name)
 
@@ -195,7 +255,13 @@ TROUBLES: dict[str, Trouble] = {
         container_killed,
         engine_killed,
         power_lost,
+        host_restarted,
+        controller_killed_anywhere,
+        clock_jumped,
+        memory_short,
         registry_down,
+        authority_down,
+        origin_down,
         _service_down("postgres"),
         _service_down("redis"),
         disk_full,
@@ -208,11 +274,19 @@ TROUBLES: dict[str, Trouble] = {
         image_deleted,
     )
 }
+#: After these something stays that cannot be read: what was written there is known to nobody.
+LEAVES_DAMAGE = {"record_truncated"}
+#: By these it may be lost what was current.
+DAMAGES = {"record_truncated", "current_dangling", "journal_corrupted"}
+#: These stop what no release replaces.
+STOPS_BACKING = {"postgres_down", "redis_down", "engine_killed"}
 #: These take something from users by themselves.
 CUTS_USERS = {
     "container_killed",
     "engine_killed",
     "power_lost",
+    "host_restarted",
+    "memory_short",
     "postgres_down",
     "redis_down",
     "disk_full",

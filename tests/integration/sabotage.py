@@ -28,6 +28,25 @@ _PATIENCE = 60
 _CUSTOMIZE = f"""
 import json, os, time
 fsync = os.fsync
+with open("{_FOLDER}/when") as stream:
+    jump = json.load(stream)["jump"]
+if jump:
+    import datetime
+    real_time, whole = time.time, datetime.datetime
+
+    def shown():
+        return real_time() + (jump if os.path.exists("{_FOLDER}/reached") else 0)
+
+    class Jumped(whole):
+        @classmethod
+        def now(cls, tz=None):
+            return cls.fromtimestamp(shown(), tz)
+
+        @classmethod
+        def utcnow(cls):
+            return cls.utcfromtimestamp(shown())
+
+    time.time, datetime.datetime = shown, Jumped
 
 def sabotaged(descriptor):
     fsync(descriptor)
@@ -46,6 +65,8 @@ def sabotaged(descriptor):
         if stream.tell() < when["nth"]:
             return
     open("{_FOLDER}/reached", "w").close()
+    if jump:
+        return
     if when["kill"]:
         os.kill(os.getpid(), 9)
     end = time.monotonic() + {_PATIENCE}
@@ -93,12 +114,17 @@ INTERPRETER = ("--inventory", str(Path(__file__).with_name("sabotage.ini")))
 
 def at(host: Host, *, kill: bool, **entry: str) -> AbstractContextManager[None]:
     """Have modules that run with INTERPRETER stop where a journal line like *entry* is on disk: killed, or waiting."""
-    return _installed(host, {"kill": kill, "entry": entry, "nth": 1})
+    return _installed(host, {"kill": kill, "entry": entry, "nth": 1, "jump": 0})
 
 
 def at_line(host: Host, *, kill: bool, nth: int) -> AbstractContextManager[None]:
     """Have them stop once so many lines, of whatever kind, are on disk."""
-    return _installed(host, {"kill": kill, "entry": {}, "nth": nth})
+    return _installed(host, {"kill": kill, "entry": {}, "nth": nth, "jump": 0})
+
+
+def clock_jumps(host: Host, *, nth: int, seconds: float) -> AbstractContextManager[None]:
+    """Show them another time from then on, *seconds* later or earlier. Only their Python has it, not the host."""
+    return _installed(host, {"kill": False, "entry": {}, "nth": nth, "jump": seconds})
 
 
 @contextmanager
@@ -114,6 +140,18 @@ def _installed(host: Host, when: dict[str, object]) -> Iterator[None]:
 def reached(host: Host) -> bool:
     """Tell whether a module came to where it was to be stopped."""
     return host.run("bash", "-c", f"test -e {_FOLDER}/reached && echo yes || true").strip() == "yes"
+
+
+@contextmanager
+def watching(host: Host) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a process that ends once a module came to where it was to be stopped: one look, not many."""
+    script = f"while [ -d {_FOLDER} ] && ! [ -e {_FOLDER}/reached ]; do sleep 0.1; done"
+    with subprocess.Popen(["docker", "exec", of_name(host.name).container, "bash", "-c", script]) as watcher:
+        try:
+            yield watcher
+        finally:
+            # What it started on the host ends with the folder.
+            watcher.kill()
 
 
 def wait_until_reached(host: Host, seconds: float = 90) -> None:

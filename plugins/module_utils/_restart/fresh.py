@@ -159,9 +159,8 @@ def _require_room(session: Session) -> None:
         for text in _headroom.require(session.host):
             session.note(text)
     except HotfixError as exc:
-        exc.next_step = (
-            "make room on the host, or restart in place with -e hotfix_strategy=recreate (users notice that)."
-        )
+        in_place = "or restart in place with -e hotfix_strategy=recreate (users notice that)."
+        exc.next_step = exc.next_step.replace(_headroom.ADVICE, in_place)
         raise
 
 

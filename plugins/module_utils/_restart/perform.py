@@ -17,7 +17,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import B
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, observe
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._perform import readable_errors
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart import fresh, history, in_place, plan, which
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session, opened
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session, mend_link, opened
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
 
 Result = t.Dict[str, t.Any]
@@ -79,6 +79,7 @@ def perform(host: Host, run: Run, wanted: Wanted) -> Result:
         _checked(wanted)
         with opened(host, run, fresh.ACTION, resumes=False) as session:
             try:
+                mend_link(session)
                 _timers.catch_up(session)
                 for text in guard.settle(session):
                     session.note(text)

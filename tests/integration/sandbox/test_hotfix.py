@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -19,8 +18,9 @@ import pytest
 
 from sandbox import faults, origin
 from sandbox.cli import docker
-from sandbox.config import REGISTRY, REGISTRY_ADDRESS, REGISTRY_PORT, STATE, host
-from tests.integration.driver import ROOT, UNCHECKED, Host, Played, play
+from sandbox.config import REGISTRY, REGISTRY_ADDRESS, REGISTRY_PORT, STATE
+from tests.integration import buildx
+from tests.integration.driver import UNCHECKED, Host, Played, play
 from tests.integration.hotfix import hotfix
 from tests.unit.plugins.plugin_utils.emergency.github_server import TOKEN, GitHubServer
 
@@ -61,17 +61,9 @@ def good(done: Played) -> Played:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _buildx(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """BuildKit's command as the hosts have it: where this machine has none of its own, that one is used."""
-    folder = ROOT / ".cache/docker-config"
-    plugin = folder / "cli-plugins/docker-buildx"
-    plugin.parent.mkdir(parents=True, exist_ok=True)
-    if not plugin.exists():
-        whole = tmp_path_factory.mktemp("buildx") / plugin.name
-        docker("cp", f"{host('staging1').container}:/usr/libexec/docker/cli-plugins/docker-buildx", str(whole))
-        shutil.move(whole, plugin)
+def _buildx() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_CONFIG", str(folder))
+        patch.setenv("DOCKER_CONFIG", str(buildx.config("staging1")))
         yield
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,12 +22,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sandbox import acme, faults
 from sandbox.config import APP_NAME, STATE
 from tests.integration import sabotage
+from tests.integration.certificates import CERTS, on_disk, on_wire, settled, tokens
 from tests.integration.driver import APP, ROOT, Host, Played, command, environment, fresh, play
 from tests.integration.hotfix import hotfix
 from tests.unit.plugins.plugin_utils.acme.fake_authority import authority, rate_limited
 
 pytestmark = pytest.mark.slow
-CERTS = f"{APP}/nginx/certs"
 FORCE = ("-e", "force=true")
 BOTH = ("-l", "production")
 
@@ -61,26 +60,10 @@ def bad(done: Played) -> Played:
     return done
 
 
-def on_wire(host: Host) -> str:
-    """The serial number that a host presents, whoever signed it."""
-    address = {"prod1": "127.0.1.11", "prod2": "127.0.1.12"}[host.name]
-    pem = ssl.get_server_certificate((address, 8443), timeout=5)
-    return f"{x509.load_pem_x509_certificate(pem.encode()).serial_number:X}"
-
-
-def on_disk(host: Host) -> str:
-    pem = host.run("cat", f"{CERTS}/fullchain.pem")
-    return f"{x509.load_pem_x509_certificate(pem.encode()).serial_number:X}"
-
-
 def orders() -> int:
     """How many orders the authority was ever asked for."""
     done = subprocess.run(["docker", "logs", acme.CONTAINER], capture_output=True, text=True, check=True)
     return (done.stdout + done.stderr).count("POST /order-plz")
-
-
-def tokens(host: Host) -> list[str]:
-    return host.run("find", f"{APP}/nginx/acme", "-type", "f").split()
 
 
 def put_certificate(host: Host, days: float) -> None:
@@ -113,18 +96,6 @@ def put_certificate(host: Host, days: float) -> None:
     while on_wire(host) != on_disk(host):
         assert time.monotonic() < end
         time.sleep(0.1)
-
-
-def settled(*hosts: Host) -> str:
-    """See that all hosts present the same certificate, with nothing left of how they got it; return its serial."""
-    found = {on_wire(host) for host in hosts} | {on_disk(host) for host in hosts}
-    assert len(found) == 1, found
-    for host in hosts:
-        assert tokens(host) == []
-        assert json.loads(host.run("cat", f"{CERTS}/hotfix-pairs/state.json")) == {}
-        assert host.run("stat", "-Lc", "%a %U", f"{CERTS}/privkey.pem").strip() == "600 deploy"
-        assert "pending" not in host.run("ls", f"{CERTS}/hotfix-pairs").split()
-    return found.pop()
 
 
 # ------------------------------------------------------------------------------------------------- what is due or not

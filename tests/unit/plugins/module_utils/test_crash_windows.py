@@ -248,6 +248,41 @@ def test_a_release_that_nobody_saw_leaves_the_way_back_as_it_was(world: World) -
         world.is_settled_on("v1")
 
 
+@pytest.mark.parametrize("then", ["rollback", "deploy v2", "deploy v3"])
+def test_a_lost_link_hides_from_no_command_what_is_current(world: World, then: str) -> None:
+    world.adopt()
+    world.deploy("v2")
+    _files.replace_symlink(world.host().app.app_dir / "current", "releases/20200101T000000Z-gone")
+    seen = observe(world.host())
+    assert seen.current is not None
+    assert seen.current.version == "v2"
+    assert any("the link to the current release is lost" in text for text in seen.drift)
+    if then == "rollback":
+        world.rollback()
+        world.is_settled_on("v1")
+        assert world.states()["v2"] == "voided"
+    else:
+        world.deploy(then.partition(" ")[2])
+        world.is_settled_on(then.partition(" ")[2])
+
+
+def test_a_deploy_says_what_it_goes_back_to_where_the_current_record_is_lost(
+    runner: t.Any, params: t.Dict[str, t.Any], clock: t.Any, killer: Killer
+) -> None:
+    params.update(services={"backend": {"image": REPOSITORY}}, health=None, proxy_service="nginx")
+    world = World(runner, params, clock, killer, "blue_green")
+    world.adopt()
+    world.deploy("v2")
+    current = world.host().releases.current()
+    assert current is not None
+    (world.host().releases.folder(current.id) / "release.json").write_text("{")
+    world.deploy("v3")
+    assert (world.runs(), world.current()) == (["v3"], "v3")
+    said = [entry["text"] for entry in world.host().journal.entries() if entry.get("step") == "note"]
+    assert any("The record of what users have now is lost. Should the deploy fail" in text for text in said)
+    assert not any("The link to the current release" in text for text in said)
+
+
 @pytest.mark.parametrize("after", places(0))
 def test_adopt_then_adopt(world: World, killer: Killer, after: int) -> None:
     killed(killer, after, world.adopt)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _timers
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _headroom, _timers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart import history
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart.perform import Wanted, check, perform
@@ -109,6 +109,48 @@ def test_a_second_restart_makes_new_containers_and_waits_for_the_last_requests_o
     assert clock.steady() - began >= world.host().app.drain_timeout
     world.restart()
     world.is_settled_on("v2")
+
+
+def test_a_lost_link_is_mended_first(world: World) -> None:
+    before, app_dir = world.ids(), world.host().app.app_dir
+    _files.replace_symlink(app_dir / "current", "releases/20200101T000000Z-gone")
+    planned = check(world.host(), Wanted(["backend"]))
+    assert "would be started afresh" in " ".join(planned["plan"])
+    assert "Drift: the link to the current release is lost; it led to " in " ".join(planned["plan"])
+    assert world.current() is None
+    result = world.restart()
+    assert "The link to the current release was lost; it leads to " in " ".join(result["notes"])
+    world.is_settled_on("v2")
+    assert not world.ids() & before
+
+
+@pytest.mark.parametrize(
+    ("advice", "told"),
+    [
+        (f"raise it, {_headroom.ADVICE}", "raise it, or restart in place with -e hotfix_strategy=recreate"),
+        ("start it (docker start postgres).", "start it (docker start postgres)."),
+    ],
+)
+def test_a_restart_without_room_says_what_is_in_the_way(
+    world: World, monkeypatch: pytest.MonkeyPatch, advice: str, told: str
+) -> None:
+    def require(_host: t.Any) -> t.List[str]:
+        raise HotfixError("It does not fit.", next_step=advice)
+
+    monkeypatch.setattr(_headroom, "require", require)
+    with pytest.raises(HotfixError) as caught:
+        world.restart()
+    assert caught.value.next_step.startswith(told)
+    assert "deploy" not in caught.value.next_step
+
+
+def test_where_the_record_is_lost_the_link_is_not_led_to_what_does_not_run(world: World) -> None:
+    current = world.host().releases.current()
+    assert current is not None
+    (world.host().releases.folder(current.id) / "release.json").write_text("{")
+    world.restart()
+    assert world.runs() == ["v2"]
+    assert world.current() is None
 
 
 @pytest.mark.parametrize("after", PLACES)

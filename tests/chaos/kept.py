@@ -1,0 +1,13 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that were lost once, each with what it had shown, and a few that show in seconds that runs can be made."""
+
+from __future__ import annotations
+
+KEPT: dict[str, str] = {
+    "restart/current_dangling/10": "no release was said to be recorded, and nothing mended the link",
+    "rollback/current_dangling/3": "what users were in was taken for the last good release, and stayed",
+}
+
+QUICK = ("deploy/controller_killed/20", "rollback/module_killed/5")
