@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names, _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._health import Health
 
@@ -30,6 +30,19 @@ _LEAST = (
     ("confirm_within", 10),
     ("backup_max_age", 0),
     ("backup_keep", 1),
+)
+#: They become paths and words of programs.
+_WORDS = (
+    "app_dir",
+    "compose_file",
+    "proxy_test",
+    "proxy_reload",
+    "health",
+    "registry",
+    "registry_username",
+    "proxy_config",
+    "migration",
+    "database",
 )
 
 
@@ -171,10 +184,9 @@ def app_from(params: t.Mapping[str, t.Any]) -> App:
         repositories[_names.service(name)] = _image(name, given)
         service_options[name] = _service_options(name, given)
     for name, least in _LEAST:
-        if params[name] < least:
-            raise BadInputError(
-                f"{name} {params[name]!r} is too little.", next_step=f"set hotfix_{name} to {least} or more."
-            )
+        _numbers.within(params[name], name, f"set hotfix_{name} to", least=least)
+    for name in _WORDS:
+        _require_no_nul(name, params[name])
     health = params["health"]
     database = params["database"]
     return App(
@@ -208,6 +220,17 @@ def app_from(params: t.Mapping[str, t.Any]) -> App:
     )
 
 
+def _require_no_nul(name: str, value: t.Any) -> None:
+    """Raise where *value* holds a character that ends a text for the system."""
+    if isinstance(value, str) and "\0" in value:
+        raise BadInputError(
+            f"{name} {value[:80]!r} holds a NUL, which no path and no program takes.",
+            next_step=f"correct hotfix_{name}.",
+        )
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _require_no_nul(name, one)
+
+
 def _image(name: str, given: t.Any) -> str:
     if not isinstance(given, dict) or not isinstance(given.get("image"), str):
         raise BadInputError(
@@ -226,7 +249,9 @@ def _image(name: str, given: t.Any) -> str:
 def _service_options(name: str, given: t.Mapping[str, t.Any]) -> ServiceOptions:
     drain, sockets, exclusive = (given.get(key) for key in ("drain_timeout", "websockets", "exclusive"))
     plain = ServiceOptions()
-    if drain is not None and (isinstance(drain, bool) or not isinstance(drain, (int, float)) or drain < 0):
+    if drain is not None and (
+        isinstance(drain, bool) or not isinstance(drain, (int, float)) or not 0 <= drain <= _numbers.LONGEST
+    ):
         raise BadInputError(
             f"drain_timeout {drain!r} of service {name!r} is no number of seconds.", next_step="give it as 30."
         )
@@ -263,7 +288,8 @@ def _migration(given: t.Optional[t.Mapping[str, t.Any]], services: t.Collection[
     _require_switched("migration", given["service"], services)
     if not given["command"]:
         raise BadInputError("The command of the migration is empty.", next_step="set hotfix_migration.command.")
-    return Migration(given["service"], tuple(given["command"]), float(given["timeout"]))
+    timeout = _numbers.within(given["timeout"], "The timeout of the migration", "set hotfix_migration.timeout to")
+    return Migration(given["service"], tuple(given["command"]), float(timeout))
 
 
 def _require_switched(what: str, service: str, services: t.Collection[str]) -> None:

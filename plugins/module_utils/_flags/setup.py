@@ -12,7 +12,7 @@ import os
 import typing as t
 from pathlib import Path
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names, _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._command import ModuleRunner
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Docker
@@ -343,8 +343,7 @@ def _token_header(params: Params) -> str:
 
 
 def _at_least(name: str, value: float, least: float) -> None:
-    if value < least:
-        raise BadInputError(f"{name} {value!r} is too small.", next_step=f"set {name} to {least} or more.")
+    _numbers.within(value, name, f"set {name} to", least=least)
 
 
 def _port(name: str, value: int) -> None:
