@@ -20,6 +20,8 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._health import H
 #: ``build`` is for the controller, see the role ``emergency_build``.
 _SERVICE_KEYS = {"image", "drain_timeout", "websockets", "exclusive", "build"}
 _ASSETS_PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)+")
+#: A word that a program cannot take for an option of its own.
+_REGISTRY = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9.:_/\[\]-]*")
 _DATABASE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 #: The least that makes sense, in seconds but for the count of backups.
 _LEAST = (
@@ -187,6 +189,11 @@ def app_from(params: t.Mapping[str, t.Any]) -> App:
         _numbers.within(params[name], name, f"set hotfix_{name} to", least=least)
     for name in _WORDS:
         _require_no_nul(name, params[name])
+    if params["registry"] and not _REGISTRY.fullmatch(params["registry"]):
+        raise BadInputError(
+            f"registry {params['registry']!r} is no address of one.",
+            next_step="set hotfix_registry, as in registry.example.com:5000.",
+        )
     health = params["health"]
     database = params["database"]
     return App(

@@ -24,10 +24,13 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire impo
     TroubleError,
     connect,
     connection_trouble,
+    hide,
+    one_line,
 )
 
 _HUB = ("docker.io", "registry-1.docker.io")
 _LIMIT = 4 * 1024 * 1024
+_TOLD = 120
 _PARAMETER = re.compile(r'([a-zA-Z]+)="([^"]*)"')
 _MEND = "use a token with the right to write packages (hotfix_registry_username, hotfix_registry_password)."
 _INDEXES = (
@@ -59,11 +62,12 @@ class Account:
 
 
 class Answer(t.NamedTuple):
-    """What a registry answered. Names of headers are in lower case."""
+    """What a registry answered. Names of headers are in lower case; ``secrets`` are what it may send back of ours."""
 
     status: int
     headers: t.Mapping[str, str]
     body: bytes
+    secrets: tuple[str, ...] = ()
 
 
 class Held(t.NamedTuple):
@@ -101,7 +105,8 @@ def told(answer: Answer) -> str:
         text = str(first.get("message") or first.get("code") or "")
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return ""
-    plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())[:120]
+    # Hidden first: of a secret that is cut nothing would be recognised.
+    plain = one_line(hide(text, answer.secrets))[:_TOLD]
     return f": {plain}" if plain else ""
 
 
@@ -159,7 +164,7 @@ class Server:
             return answer
         rest = (where.path or "/") + (f"?{where.query}" if where.query else "")
         place, tls = (where.hostname, where.port or 443), Tls(True, None)
-        return _exchange(where.netloc, place, (tls, where.hostname), self._account.timeout, "GET", rest, {})
+        return self._exchanged(where.netloc, place, (tls, where.hostname), self._account.timeout, "GET", rest, {})
 
     def _read(self, answer: Answer, repository: str) -> dict[str, t.Any]:
         if answer.status in (401, 403):
@@ -184,15 +189,22 @@ class Server:
         headers = {"Accept": accept, **({"Authorization": self._login} if self._login else {})}
         where = self._account.address or (self._name, self._port or 443)
         if self._plain:
-            return _exchange(self._registry, where, None, self._account.timeout, method, path, headers)
+            return self._exchanged(self._registry, where, None, self._account.timeout, method, path, headers)
         tls = Tls(not self._loopback, self._account.ca_file)
         try:
-            return _exchange(self._registry, where, (tls, self._name), self._account.timeout, method, path, headers)
+            return self._exchanged(
+                self._registry, where, (tls, self._name), self._account.timeout, method, path, headers
+            )
         except TroubleError as exc:
             if not self._loopback or exc.kind not in ("tls", "broken"):
                 raise
         self._plain = True
         return self._ask(method, path, accept)
+
+    def _exchanged(self, *asked: t.Any) -> Answer:
+        """Make a request, and know of the answer what must not be told of it."""
+        ours = (self._account.password, self._account.basic.partition(" ")[2], (self._login or "").partition(" ")[2])
+        return _exchange(*asked)._replace(secrets=tuple(one for one in ours if one))
 
     def _log_in(self, challenge: str, scope: str) -> str:
         """Return the header that the registry wants: name and password, or a token for them."""
@@ -216,7 +228,7 @@ class Server:
         where = (realm.hostname, realm.port or (443 if secure else 80))
         if realm.hostname == self._name and self._account.address:
             where = (self._account.address[0], where[1])
-        answer = _exchange(
+        answer = self._exchanged(
             realm.netloc,
             where,
             (Tls(not self._loopback, self._account.ca_file), realm.hostname) if secure else None,

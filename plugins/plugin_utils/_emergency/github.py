@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import hide, one_line
 
 if t.TYPE_CHECKING:
     import requests
@@ -130,7 +131,7 @@ class GitHub:
             found = None
         if answer.status_code in (200, 201) and isinstance(found, (dict, list)):
             return found
-        said = _said(found)
+        said = _said(found, self._token)
         if answer.status_code in (403, 429) and (
             answer.headers.get("X-RateLimit-Remaining") == "0" or "Retry-After" in answer.headers
         ):
@@ -162,12 +163,13 @@ def _pull(found: t.Mapping[str, t.Any]) -> Pull:
     return Pull(str(found.get("html_url") or ""), number if isinstance(number, int) else 0, state, str(commit or ""))
 
 
-def _said(found: t.Any) -> str:
+def _said(found: t.Any, token: str) -> str:
+    """Return what it says, without the token, which it may send back."""
     if not isinstance(found, dict):
         return ""
     errors = [str(one["message"]) for one in _json.tables(found.get("errors")) if one.get("message")]
     text = "; ".join([str(found.get("message") or ""), *errors]).strip("; ")
-    plain = " ".join("".join(one if one.isprintable() else " " for one in text).split())[:200]
+    plain = one_line(hide(text, [token]))
     return f": {plain}" if plain else ""
 
 

@@ -9,6 +9,7 @@ The server is a real one on a loopback address. It answers every request of an e
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import socket
@@ -214,6 +215,56 @@ def told(*names: str) -> t.Iterator[None]:
         assert exc.next_step
         assert TOKEN not in str(exc)
         assert "\x1b" not in str(exc)
+
+
+BASIC = base64.b64encode(f"ci:{TOKEN}".encode()).decode()
+#: A server that sends back what it was sent, in every place where it can say something.
+ECHOES = [
+    said(status, body, *headers)
+    for status in (200, 301, 400, 401, 403, 404, 422, 429, 500)
+    for body in (
+        f"{TOKEN} {BASIC}",
+        json.dumps({"message": TOKEN, "detail": BASIC, "errors": [{"message": f"{TOKEN} {BASIC}"}]}),
+        f"<html><title>{TOKEN} {BASIC}</title></html>",
+    )
+    for headers in ((), (f"Location: /{TOKEN}/{BASIC}",))
+]
+
+
+@pytest.mark.parametrize("number", range(len(ECHOES)))
+def test_what_a_server_sends_back_is_not_shown(server: Canned, number: int) -> None:
+    server.answer = ECHOES[number]
+    use(Unleash(endpoint(server), "default", "production", 0))
+    who = _registry.Account("ci", TOKEN, timeout=1.0)
+    github = GitHub("owner/app", TOKEN, server.url, wait=lambda _seconds: None)
+    for ask, secrets in (
+        (lambda: _registry.Server(f"127.0.0.1:{server.port}", who).held("app/backend", "v1"), (TOKEN, BASIC)),
+        (lambda: github.find("hotfix/x", "main"), (TOKEN,)),
+        (lambda: github.open("hotfix/x", "main", "A title", "A body"), (TOKEN,)),
+    ):
+        try:
+            ask()
+        except HotfixError as exc:
+            assert [one for one in secrets if one in str(exc)] == [], exc
+    shown = str(may_push([f"127.0.0.1:{server.port}/app/backend"], who))
+    assert TOKEN not in shown
+    assert BASIC not in shown
+    checks = _smoke.parse(
+        [
+            {
+                "name": "a",
+                "type": "http",
+                "path": "/",
+                "retries": 0,
+                "expect": {"status": 201},
+                "headers": {"X-Token": "{token}"},
+            },
+            {"name": "b", "type": "health", "retries": 0, "path": "/", "follow_redirects": 1},
+        ],
+        {"token": TOKEN},
+    )
+    report = run(checks, [_smoke.Target("here", server.url)], timeout=2.0, secrets={"token": TOKEN})
+    assert TOKEN not in json.dumps(report.as_dict())
 
 
 quick = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -246,6 +246,7 @@ REFUSED: dict[str, tuple[str, t.Callable[[str], dict[str, t.Any]]]] = {
     ),
     "image": ("release", lambda text: {"services": {"backend": {"image": text}}}),
     "proxy service": ("release", lambda text: {"proxy_service": text}),
+    "registry": ("release", lambda text: {"registry": text}),
     "environment key": ("release", lambda text: {"current_only": [text]}),
     "database": ("release", lambda text: {"database": {"service": "postgres", "name": text, "user": "app"}}),
     "database user": ("release", lambda text: {"database": {"service": "postgres", "name": "app", "user": text}}),

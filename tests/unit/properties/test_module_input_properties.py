@@ -279,8 +279,8 @@ def test_a_rollback_leaves_to_the_module_what_the_script_cannot_take(arguments: 
 class NoEngine:
     """A runner of a host without Docker."""
 
-    def __call__(self, _arguments: t.Sequence[str], **_more: t.Any) -> tuple[int, str, str]:
-        return 127, "", "timeout: failed to run command 'docker'"
+    def __call__(self, arguments: t.Sequence[str], **_more: t.Any) -> tuple[int, str, str]:
+        return 127, "", f"timeout: failed to run command '{arguments[0]}'"
 
 
 @settings(max_examples=150)

@@ -160,7 +160,8 @@ def test_a_file_is_read_or_refused_with_its_line(text: str) -> None:
         assert exc.what
         assert exc.next_step
     else:
-        for place in ([], [0], [0, "name"], ["a"], [10**9], [-1], [0, "a", 5]):
+        places: list[list[t.Any]] = [[], [0], [0, "name"], ["a"], [10**9], [-1], [0, "a", 5]]
+        for place in places:
             assert file.line(place) >= 1
 
 
