@@ -30,7 +30,8 @@ FLAG = "COLLABORATIVE_EDITING"
 ENV_CANARY = "canary-of-the-env-7f3a9c"
 HOOK_CANARY = "canary-of-the-hook-51bd20"
 CHECK_CANARY = "canary-of-a-check-9e7d44"
-FOLDERS = ("/tmp", "/var/tmp", "/home", "/root", "/var/log", "/run", "/etc", APP)
+#: Not /run: the engine keeps the environment of running containers there, for root alone.
+FOLDERS = ("/tmp", "/var/tmp", "/home", "/root", "/var/log", APP)
 #: Prints what this user may read of every process, each line once, until the file is there. Told by its name, it does
 #: not see itself.
 WATCH = (
@@ -65,9 +66,13 @@ class Story:
             "hotfix_notifications": [{"type": "webhook", "url": f"http://127.0.0.1:9/{HOOK_CANARY}", "name": "ops"}],
             "hotfix_check_secrets": {"token": CHECK_CANARY},
         }
+        # As secrets are given: what is typed with -e is in the arguments of Ansible, and shown by it at -vvvv.
+        file = self.folder.parent / f"{self.folder.name}-given.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(given), encoding="utf-8")
         log = self.folder / "ansible.log"
         done = subprocess.run(
-            [*command(playbook, "-l", "staging", "-e", json.dumps(given), *arguments), "-vvvv", "--diff"],
+            [*command(playbook, "-l", "staging", "-e", f"@{file}", *arguments), "-vvvv", "--diff"],
             cwd=ROOT,
             env=environment(ANSIBLE_LOG_PATH=str(log), SANDBOX_INCIDENTS=str(self.folder / "incidents")),
             stdin=subprocess.DEVNULL,
@@ -159,7 +164,8 @@ def test_nothing_that_was_said_or_kept_on_the_controller_holds_a_secret(story: S
 def test_no_process_shows_a_secret_to_other_users(story: Story) -> None:
     for name, secret in secrets().items():
         for where, seen in story.seen.items():
-            lines = [line[:300] for line in seen.splitlines() if secret in line]
+            # Other tests may look at their hosts meanwhile, with the admin token: nothing in this story does.
+            lines = [one[:300] for one in seen.splitlines() if secret in one and not one.startswith("docker exec ")]
             assert lines == [], (name, where)
 
 
