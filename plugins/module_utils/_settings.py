@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ _LEAST = (
     ("backup_max_age", 0),
     ("backup_keep", 1),
 )
+#: Bytes.
+_LONGEST_PATH, _LONGEST_NAME = 4000, 255
 #: They become paths and words of programs.
 _WORDS = (
     "app_dir",
@@ -155,26 +158,37 @@ class Run:
     takeover: bool
 
 
+def folder_of(given: str) -> Path:
+    """Return the folder of an app; raise where it can be none."""
+    _require_no_nul("app_dir", given)
+    if not os.path.isabs(given):
+        raise BadInputError(
+            f"app_dir {given!r} is not an absolute path.", next_step="set hotfix_app_dir to the folder on the host."
+        )
+    _require_short("app_dir", given)
+    return Path(given)
+
+
+def _require_short(name: str, given: t.Optional[str]) -> None:
+    """Raise for a path that is longer than any system takes."""
+    path = (given or "").encode("utf-8", "replace")
+    if len(path) > _LONGEST_PATH or any(len(part) > _LONGEST_NAME for part in path.split(b"/")):
+        raise BadInputError(
+            f"{name} {str(given)[:80]!r}… is longer than a path can be.", next_step=f"correct hotfix_{name}."
+        )
+
+
 def place_of(params: t.Mapping[str, t.Any]) -> t.Tuple[t.Optional[Path], str]:
     """Return the folder and the Compose project of an app of which no more is known; the project may be empty."""
     folder = params.get("app_dir")
-    app_dir = Path(folder) if folder else None
-    if app_dir is not None and not app_dir.is_absolute():
-        raise BadInputError(
-            f"app_dir {folder!r} is not an absolute path.", next_step="set hotfix_app_dir to the folder on the host."
-        )
+    app_dir = folder_of(folder) if folder else None
     project = params.get("project") or (app_dir.name.lower() if app_dir is not None else "")
     return app_dir, _names.project(project) if project else ""
 
 
 def app_from(params: t.Mapping[str, t.Any]) -> App:
     """Make the app from module parameters; raise for what cannot be right."""
-    app_dir = Path(params["app_dir"])
-    if not app_dir.is_absolute():
-        raise BadInputError(
-            f"app_dir {str(app_dir)!r} is not an absolute path.",
-            next_step="set hotfix_app_dir to the folder on the host.",
-        )
+    app_dir = folder_of(params["app_dir"])
     services = params["services"] or {}
     if not services:
         raise BadInputError(
@@ -189,6 +203,8 @@ def app_from(params: t.Mapping[str, t.Any]) -> App:
         _numbers.within(params[name], name, f"set hotfix_{name} to", least=least)
     for name in _WORDS:
         _require_no_nul(name, params[name])
+    for name in ("compose_file", "proxy_config"):
+        _require_short(name, params[name])
     if params["registry"] and not _REGISTRY.fullmatch(params["registry"]):
         raise BadInputError(
             f"registry {params['registry']!r} is no address of one.",

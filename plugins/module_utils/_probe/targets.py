@@ -77,7 +77,7 @@ def _number(options: t.Mapping[str, t.Any], name: str, default: float, most: flo
     except (TypeError, ValueError, OverflowError):
         number = 0.0
     if not 0 < number <= most:
-        raise UnusableError(f"{name} {str(value)[:40]!r} cannot be; set a number of more than 0 and at most {most:g}")
+        raise UnusableError(f"{name} {repr(value)[:40]} cannot be; set a number of more than 0 and at most {most:g}")
     return number
 
 

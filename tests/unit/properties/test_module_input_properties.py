@@ -180,6 +180,15 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"smoke_check"}))
+@pytest.mark.parametrize("folder", ["srv/app", "/srv/a\0b", "/srv/" + "a" * 300, "/" + "a/" * 3000, "-rf", ""])
+def test_a_folder_that_can_be_none_is_named(name: str, folder: str) -> None:
+    result = called(name, {**MODULES[name], "app_dir": folder}, planning=True)
+    require_told(result)
+    if name != "unlock" or folder:
+        assert result["failed"]
+
+
 @pytest.mark.parametrize("name", sorted(MODULES))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), planning=st.booleans())
@@ -223,6 +232,8 @@ NAN = {**APP, "app_dir": "/srv/app", "start_timeout": float("nan")}
 @example(raw={**APP, "app_dir": "/srv/app", "backup_max_age": 10**400})
 @example(raw={**APP, "app_dir": "/srv/a\0pp"})
 @example(raw={**APP, "app_dir": "/srv/app", "compose_file": "a\0b"})
+@example(raw={**APP, "app_dir": "/srv/" + "a" * 300})
+@example(raw={**APP, "app_dir": "/srv/app", "compose_file": "a/" * 3000})
 @example(raw={**APP, "app_dir": "/srv/app", "proxy_test": ["nginx\0", "-t"]})
 @example(raw={**APP, "app_dir": "/srv/app", "services": {"backend": {"image": "a", "drain_timeout": float("inf")}}})
 @example(raw={**APP, "app_dir": "/srv/app", "health": {**APP["health"], "timeout": float("nan")}})
@@ -233,6 +244,7 @@ def test_an_app_is_taken_or_named_and_what_is_taken_can_be_worked_with(raw: t.An
         return
     # Nothing that was taken is refused, or does something else, further on.
     assert "\0" not in f"{app.app_dir}{app.compose_file}{app.proxy_config}"
+    assert not (app.app_dir / app.compose_file).is_file()
     script = _switch_back.render(
         _switch_back.Way(
             app_dir=str(app.app_dir),
