@@ -19,6 +19,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._numbers import LONGEST
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._probe.begin import begin
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils import _early_connection
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._recorded import RecordedAction
@@ -71,12 +72,24 @@ def is_plain_rollback(arguments: t.Mapping[str, t.Any]) -> bool:
         and not boolean(arguments.get("takeover") or False, strict=False)
         and arguments.get("strategy") != "recreate"
         and all(_PLAIN.fullmatch(str(arguments.get(name) or "")) for name in ("run", "operator"))
+        # What cannot be right is left to the module, which says so.
+        and "\0" not in str(arguments.get("app_dir"))
+        and _seconds(arguments) is not None
     )
+
+
+def _seconds(arguments: t.Mapping[str, t.Any]) -> int | None:
+    """Return the seconds that the script gets; None where what is said of them cannot be."""
+    try:
+        found = float(arguments.get("start_timeout") or _START_TIMEOUT)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return _TIMEOUT + int(found) if 0 <= found <= LONGEST else None
 
 
 def turn_command(arguments: t.Mapping[str, t.Any]) -> str:
     """Return the command line that has the host's script go back, if there is one."""
     script = shlex.quote(str(arguments.get("app_dir")).rstrip("/") + "/switch-back")
     who = f"{shlex.quote(str(arguments['run']))} {shlex.quote(str(arguments['operator']))}"
-    seconds = _TIMEOUT + int(float(arguments.get("start_timeout") or _START_TIMEOUT))
+    seconds = _seconds(arguments) or _TIMEOUT
     return f"if [ -x {script} ]; then timeout {seconds} {script} --for {who}; fi"

@@ -19,7 +19,8 @@ def utc_now() -> datetime:
 
 def stamp(moment: datetime) -> str:
     """Return *moment* as ISO 8601 in UTC with milliseconds, as every record has it."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    # Not by strftime, which writes some years with fewer than four digits.
+    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def parse(text: str) -> datetime:

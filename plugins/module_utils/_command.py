@@ -16,6 +16,8 @@ if t.TYPE_CHECKING:
 
 #: Seconds between the polite and the hard end of a program that ran out of time.
 _KILL_AFTER = 5
+#: As shells report a program that is there and cannot be run.
+_NOT_RUN = 126
 #: Becomes the program that the arguments from the third on name; the first two are files, or nothing. They are
 #: words to the shell and never code.
 _REDIRECT = 'if [ -n "$1" ]; then exec <"$1"; fi; if [ -n "$2" ]; then exec >"$2"; fi; shift 2; exec "$@"'
@@ -45,12 +47,19 @@ class ModuleRunner:
         """
         if stdin_file is not None or stdout_file is not None:
             arguments = ["sh", "-c", _REDIRECT, "sh", str(stdin_file or ""), str(stdout_file or ""), *arguments]
-        code, stdout, stderr = self._module.run_command(
-            ["timeout", "-k", str(_KILL_AFTER), str(timeout), *arguments],
-            data=stdin,
-            environ_update=dict(env or {}),
-            errors="replace",
-            expand_user_and_vars=False,
-            pass_fds=tuple(pass_fds),
-        )
+        try:
+            code, stdout, stderr = self._module.run_command(
+                ["timeout", "-k", str(_KILL_AFTER), str(timeout), *arguments],
+                data=stdin,
+                environ_update=dict(env or {}),
+                errors="replace",
+                expand_user_and_vars=False,
+                pass_fds=tuple(pass_fds),
+                # It would end the module with an error of its own, and several at once would each do so.
+                handle_exceptions=False,
+            )
+        except BrokenPipeError:
+            return _NOT_RUN, "", "it ended before it had read what it was given"
+        except (OSError, ValueError) as exc:
+            return _NOT_RUN, "", f"it could not be run: {getattr(exc, 'strerror', None) or exc}"
         return int(code), str(stdout), str(stderr)

@@ -15,7 +15,7 @@ import re
 import typing as t
 from pathlib import Path
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _mask
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _json, _mask
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import RELEASE_LABEL, Container, Docker
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, CommandError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image
@@ -63,7 +63,7 @@ def read(docker: Docker, app: App) -> Model:
             "json",
             env={key: _marker(key) for key in app.current_only},
         )
-        model = json.loads(raw)
+        model = _json.loads(raw)
     except CommandError as exc:
         masked = _mask.Mask.of_env(_mask.read_env(app.app_dir / ".env")).text(exc.output)
         raise BadInputError(
@@ -146,7 +146,7 @@ def load(path: Path) -> t.Optional[Model]:
     """Read back what :func:`write` wrote; ``None`` when it is missing or damaged."""
     try:
         text = path.read_text(encoding="utf-8")
-        model = json.loads(re.sub(r"\A(?:#[^\n]*\n)*", "", text))
+        model = _json.loads(re.sub(r"\A(?:#[^\n]*\n)*", "", text))
     except (FileNotFoundError, ValueError):
         return None
     return model if isinstance(model, dict) and isinstance(model.get("services"), dict) else None

@@ -15,6 +15,8 @@ import tempfile
 import typing as t
 from pathlib import Path
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
+
 
 def _sync_dir(folder: Path) -> None:
     descriptor = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY)
@@ -48,7 +50,7 @@ def write_json(path: Path, data: t.Any, *, mode: int = 0o600) -> None:
 def read_json(path: Path) -> t.Any:
     """Read JSON; ``None`` where there is no file or no whole JSON in it (a truncated record is no record)."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return _json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 

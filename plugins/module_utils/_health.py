@@ -15,6 +15,7 @@ import typing as t
 import urllib.parse
 from dataclasses import dataclass
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 
@@ -52,6 +53,8 @@ class Health:
                 f"health url {url!r} is no http or https URL.",
                 next_step="set hotfix_health: {url: 'http://127.0.0.1/api/health'}.",
             )
+        if "timeout" in given:
+            _numbers.within(given["timeout"], "health timeout", "set hotfix_health.timeout to")
         address = given.get("address")
         if address is not None and not _is_address(str(address)):
             raise BadInputError(f"health address {address!r} is not host:port.", next_step="give it as 127.0.0.1:443.")

@@ -14,6 +14,7 @@ import typing as t
 from datetime import timedelta
 from pathlib import Path
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock, stamp
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask, read_env
 
@@ -79,7 +80,7 @@ class Journal:
             if not line.strip():
                 continue
             try:
-                entry = json.loads(line.decode("utf-8"))
+                entry = _json.loads(line.decode("utf-8"))
             except ValueError:
                 entry = None
             if isinstance(entry, dict):
@@ -133,7 +134,7 @@ class Account:
             found = Journal(self._folder / "journal.jsonl", self._clock).newest(_ACCOUNT_BYTES)
             mask = Mask.of_env(read_env(self._folder / ".env"), *secrets)
             journal = [_masked(entry, mask) for entry in self._chosen(found)]
-        except OSError:
+        except (OSError, ValueError):
             journal = []
         return {"journal": journal, "clock": {"began": stamp(self._began), "ended": stamp(self._clock.now())}}
 

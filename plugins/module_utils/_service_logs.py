@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _log_lines
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _log_lines, _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container, Docker
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import mask_of
@@ -59,7 +59,7 @@ def wanted_from(params: t.Mapping[str, t.Any], now: t.Optional[float] = None) ->
         )
     numbers = {name: params[name] for name in ("tail", "max_bytes", "max_total", "timeout")}
     for name, value in numbers.items():
-        if value <= 0:
+        if not 0 < value <= _numbers.LONGEST:
             raise BadInputError(f"{name} is {value}, which is no size.", next_step=f"give a {name} above 0.")
     return Wanted(since, until, around, **numbers)
 

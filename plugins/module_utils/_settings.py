@@ -8,18 +8,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names, _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._health import Health
 
 #: ``build`` is for the controller, see the role ``emergency_build``.
 _SERVICE_KEYS = {"image", "drain_timeout", "websockets", "exclusive", "build"}
 _ASSETS_PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)+")
+#: A word that a program cannot take for an option of its own.
+_REGISTRY = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9.:_/\[\]-]*")
 _DATABASE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 #: The least that makes sense, in seconds but for the count of backups.
 _LEAST = (
@@ -30,6 +33,21 @@ _LEAST = (
     ("confirm_within", 10),
     ("backup_max_age", 0),
     ("backup_keep", 1),
+)
+#: Bytes.
+_LONGEST_PATH, _LONGEST_NAME = 4000, 255
+#: They become paths and words of programs.
+_WORDS = (
+    "app_dir",
+    "compose_file",
+    "proxy_test",
+    "proxy_reload",
+    "health",
+    "registry",
+    "registry_username",
+    "proxy_config",
+    "migration",
+    "database",
 )
 
 
@@ -140,26 +158,37 @@ class Run:
     takeover: bool
 
 
+def folder_of(given: str) -> Path:
+    """Return the folder of an app; raise where it can be none."""
+    _require_no_nul("app_dir", given)
+    if not os.path.isabs(given):
+        raise BadInputError(
+            f"app_dir {given!r} is not an absolute path.", next_step="set hotfix_app_dir to the folder on the host."
+        )
+    _require_short("app_dir", given)
+    return Path(given)
+
+
+def _require_short(name: str, given: t.Optional[str]) -> None:
+    """Raise for a path that is longer than any system takes."""
+    path = (given or "").encode("utf-8", "replace")
+    if len(path) > _LONGEST_PATH or any(len(part) > _LONGEST_NAME for part in path.split(b"/")):
+        raise BadInputError(
+            f"{name} {str(given)[:80]!r}… is longer than a path can be.", next_step=f"correct hotfix_{name}."
+        )
+
+
 def place_of(params: t.Mapping[str, t.Any]) -> t.Tuple[t.Optional[Path], str]:
     """Return the folder and the Compose project of an app of which no more is known; the project may be empty."""
     folder = params.get("app_dir")
-    app_dir = Path(folder) if folder else None
-    if app_dir is not None and not app_dir.is_absolute():
-        raise BadInputError(
-            f"app_dir {folder!r} is not an absolute path.", next_step="set hotfix_app_dir to the folder on the host."
-        )
+    app_dir = folder_of(folder) if folder else None
     project = params.get("project") or (app_dir.name.lower() if app_dir is not None else "")
     return app_dir, _names.project(project) if project else ""
 
 
 def app_from(params: t.Mapping[str, t.Any]) -> App:
     """Make the app from module parameters; raise for what cannot be right."""
-    app_dir = Path(params["app_dir"])
-    if not app_dir.is_absolute():
-        raise BadInputError(
-            f"app_dir {str(app_dir)!r} is not an absolute path.",
-            next_step="set hotfix_app_dir to the folder on the host.",
-        )
+    app_dir = folder_of(params["app_dir"])
     services = params["services"] or {}
     if not services:
         raise BadInputError(
@@ -171,10 +200,16 @@ def app_from(params: t.Mapping[str, t.Any]) -> App:
         repositories[_names.service(name)] = _image(name, given)
         service_options[name] = _service_options(name, given)
     for name, least in _LEAST:
-        if params[name] < least:
-            raise BadInputError(
-                f"{name} {params[name]!r} is too little.", next_step=f"set hotfix_{name} to {least} or more."
-            )
+        _numbers.within(params[name], name, f"set hotfix_{name} to", least=least)
+    for name in _WORDS:
+        _require_no_nul(name, params[name])
+    for name in ("compose_file", "proxy_config"):
+        _require_short(name, params[name])
+    if params["registry"] and not _REGISTRY.fullmatch(params["registry"]):
+        raise BadInputError(
+            f"registry {params['registry']!r} is no address of one.",
+            next_step="set hotfix_registry, as in registry.example.com:5000.",
+        )
     health = params["health"]
     database = params["database"]
     return App(
@@ -208,6 +243,17 @@ def app_from(params: t.Mapping[str, t.Any]) -> App:
     )
 
 
+def _require_no_nul(name: str, value: t.Any) -> None:
+    """Raise where *value* holds a character that ends a text for the system."""
+    if isinstance(value, str) and "\0" in value:
+        raise BadInputError(
+            f"{name} {value[:80]!r} holds a NUL, which no path and no program takes.",
+            next_step=f"correct hotfix_{name}.",
+        )
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _require_no_nul(name, one)
+
+
 def _image(name: str, given: t.Any) -> str:
     if not isinstance(given, dict) or not isinstance(given.get("image"), str):
         raise BadInputError(
@@ -226,7 +272,9 @@ def _image(name: str, given: t.Any) -> str:
 def _service_options(name: str, given: t.Mapping[str, t.Any]) -> ServiceOptions:
     drain, sockets, exclusive = (given.get(key) for key in ("drain_timeout", "websockets", "exclusive"))
     plain = ServiceOptions()
-    if drain is not None and (isinstance(drain, bool) or not isinstance(drain, (int, float)) or drain < 0):
+    if drain is not None and (
+        isinstance(drain, bool) or not isinstance(drain, (int, float)) or not 0 <= drain <= _numbers.LONGEST
+    ):
         raise BadInputError(
             f"drain_timeout {drain!r} of service {name!r} is no number of seconds.", next_step="give it as 30."
         )
@@ -263,7 +311,8 @@ def _migration(given: t.Optional[t.Mapping[str, t.Any]], services: t.Collection[
     _require_switched("migration", given["service"], services)
     if not given["command"]:
         raise BadInputError("The command of the migration is empty.", next_step="set hotfix_migration.command.")
-    return Migration(given["service"], tuple(given["command"]), float(given["timeout"]))
+    timeout = _numbers.within(given["timeout"], "The timeout of the migration", "set hotfix_migration.timeout to")
+    return Migration(given["service"], tuple(given["command"]), float(timeout))
 
 
 def _require_switched(what: str, service: str, services: t.Collection[str]) -> None:

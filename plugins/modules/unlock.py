@@ -82,11 +82,9 @@ notes:
   elements: str
 """
 
-from pathlib import Path  # pylint: disable=wrong-import-position
-
 from ansible.module_utils.basic import AnsibleModule  # pylint: disable=wrong-import-position
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import Run, folder_of
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._unlock import unlock
 
 
@@ -105,7 +103,7 @@ def main() -> None:
     params = module.params
     try:
         result = unlock(
-            Path(params["app_dir"]) if params["app_dir"] else None,
+            folder_of(params["app_dir"]) if params["app_dir"] else None,
             Run(params["run"], params["operator"], params["reason"], False),
             of_run=params["of_run"],
             mark=params["mark"],

@@ -154,7 +154,7 @@ def context_of(
         redact=redact.Redactor(values).deep,
         contacts=_rendered(variables, "hotfix_contacts", render),
         notifications=_rendered(variables, "hotfix_notifications", render),
-        services=sorted(str(one) for one in services or []),
+        services=sorted(str(one) for one in services) if isinstance(services, (list, tuple, t.Mapping)) else [],
         zone=str(_rendered(variables, "hotfix_incident_zone", render) or "") or zone_here(),
     )
 

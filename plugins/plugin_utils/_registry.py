@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import base64
 import http.client
-import json
 import re
 import typing as t
 import urllib.parse
 from dataclasses import dataclass, field
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import (
     Deadline,
@@ -24,10 +24,13 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire impo
     TroubleError,
     connect,
     connection_trouble,
+    hide,
+    one_line,
 )
 
 _HUB = ("docker.io", "registry-1.docker.io")
 _LIMIT = 4 * 1024 * 1024
+_TOLD = 120
 _PARAMETER = re.compile(r'([a-zA-Z]+)="([^"]*)"')
 _MEND = "use a token with the right to write packages (hotfix_registry_username, hotfix_registry_password)."
 _INDEXES = (
@@ -38,6 +41,7 @@ _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+_DIGEST = re.compile(r"[A-Za-z0-9_+.-]+:[A-Za-z0-9=_-]+")
 _MOVED = (301, 302, 303, 307, 308)
 
 
@@ -58,11 +62,12 @@ class Account:
 
 
 class Answer(t.NamedTuple):
-    """What a registry answered. Names of headers are in lower case."""
+    """What a registry answered. Names of headers are in lower case; ``secrets`` are what it may send back of ours."""
 
     status: int
     headers: t.Mapping[str, str]
     body: bytes
+    secrets: tuple[str, ...] = ()
 
 
 class Held(t.NamedTuple):
@@ -83,14 +88,25 @@ def place_of(image: str) -> tuple[str, str]:
     return (_HUB[1] if registry == _HUB[0] else registry), repository
 
 
+def parts_of(url: str) -> urllib.parse.SplitResult | None:
+    """Return the parts of a URL that a registry named; None where it is none."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        # A port that cannot be one raises when it is looked at.
+        return parts if parts.port != 0 and url.isascii() and url.isprintable() and " " not in url else None
+    except ValueError:
+        return None
+
+
 def told(answer: Answer) -> str:
     """Return what the registry says of a refusal, in one short line that begins with a colon; empty where nothing."""
     try:
-        first = json.loads(answer.body)["errors"][0]
+        first = _json.loads(answer.body)["errors"][0]
         text = str(first.get("message") or first.get("code") or "")
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return ""
-    plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())[:120]
+    # Hidden first: of a secret that is cut nothing would be recognised.
+    plain = one_line(hide(text, answer.secrets))[:_TOLD]
     return f": {plain}" if plain else ""
 
 
@@ -130,23 +146,25 @@ class Server:
             return None
         digest = answer.headers.get("docker-content-digest", "")
         if "manifests" in found:
-            real = [one for one in found["manifests"] if (one.get("platform") or {}).get("os") != "unknown"]
-            _answer, found = manifest(str(real[0]["digest"])) if real else (answer, {})
-        image_id = str((found.get("config") or {}).get("digest") or "")
-        if not digest or not image_id:
+            listed = _json.tables(found["manifests"])
+            real = [one for one in listed if _json.table(one.get("platform")).get("os") != "unknown"]
+            named = str(real[0].get("digest")) if real else ""
+            _answer, found = manifest(named) if _DIGEST.fullmatch(named) else (answer, {})
+        image_id = str(_json.table(found.get("config")).get("digest") or "")
+        if not digest or not _DIGEST.fullmatch(image_id):
             return None
         config = self._read(self._blob(f"/v2/{repository}/blobs/{image_id}", scope), repository)
-        return Held(digest, image_id, dict((config.get("config") or {}).get("Labels") or {}))
+        return Held(digest, image_id, _json.table(_json.table(config.get("config")).get("Labels")))
 
     def _blob(self, path: str, scope: str) -> Answer:
         """Get a blob, from where the registry has it: that gets no login of ours."""
         answer = self.request("GET", path, scope)
-        where = urllib.parse.urlsplit(answer.headers.get("location", ""))
-        if answer.status not in _MOVED or not where.hostname or where.scheme != "https":
+        where = parts_of(answer.headers.get("location", ""))
+        if answer.status not in _MOVED or where is None or not where.hostname or where.scheme != "https":
             return answer
         rest = (where.path or "/") + (f"?{where.query}" if where.query else "")
         place, tls = (where.hostname, where.port or 443), Tls(True, None)
-        return _exchange(where.netloc, place, (tls, where.hostname), self._account.timeout, "GET", rest, {})
+        return self._exchanged(where.netloc, place, (tls, where.hostname), self._account.timeout, "GET", rest, {})
 
     def _read(self, answer: Answer, repository: str) -> dict[str, t.Any]:
         if answer.status in (401, 403):
@@ -157,7 +175,7 @@ class Server:
                 next_step=_MEND,
             )
         try:
-            found = json.loads(answer.body) if answer.status == 200 else None
+            found = _json.loads(answer.body) if answer.status == 200 else None
         except ValueError:
             found = None
         if not isinstance(found, dict):
@@ -171,15 +189,22 @@ class Server:
         headers = {"Accept": accept, **({"Authorization": self._login} if self._login else {})}
         where = self._account.address or (self._name, self._port or 443)
         if self._plain:
-            return _exchange(self._registry, where, None, self._account.timeout, method, path, headers)
+            return self._exchanged(self._registry, where, None, self._account.timeout, method, path, headers)
         tls = Tls(not self._loopback, self._account.ca_file)
         try:
-            return _exchange(self._registry, where, (tls, self._name), self._account.timeout, method, path, headers)
+            return self._exchanged(
+                self._registry, where, (tls, self._name), self._account.timeout, method, path, headers
+            )
         except TroubleError as exc:
             if not self._loopback or exc.kind not in ("tls", "broken"):
                 raise
         self._plain = True
         return self._ask(method, path, accept)
+
+    def _exchanged(self, *asked: t.Any) -> Answer:
+        """Make a request, and know of the answer what must not be told of it."""
+        ours = (self._account.password, self._account.basic.partition(" ")[2], (self._login or "").partition(" ")[2])
+        return _exchange(*asked)._replace(secrets=tuple(one for one in ours if one))
 
     def _log_in(self, challenge: str, scope: str) -> str:
         """Return the header that the registry wants: name and password, or a token for them."""
@@ -187,8 +212,12 @@ class Server:
         if kind.lower() != "bearer":
             return self._account.basic
         said = dict(_PARAMETER.findall(rest))
-        realm = urllib.parse.urlsplit(said.get("realm", ""))
-        if not realm.hostname or not (realm.scheme == "https" or (self._plain and realm.scheme == "http")):
+        realm = parts_of(said.get("realm", ""))
+        if (
+            realm is None
+            or not realm.hostname
+            or not (realm.scheme == "https" or (self._plain and realm.scheme == "http"))
+        ):
             raise HotfixError(
                 f"{self._registry} names no token service that a password may be sent to.",
                 next_step="check the registry.",
@@ -199,7 +228,7 @@ class Server:
         where = (realm.hostname, realm.port or (443 if secure else 80))
         if realm.hostname == self._name and self._account.address:
             where = (self._account.address[0], where[1])
-        answer = _exchange(
+        answer = self._exchanged(
             realm.netloc,
             where,
             (Tls(not self._loopback, self._account.ca_file), realm.hostname) if secure else None,
@@ -209,7 +238,7 @@ class Server:
             {"Authorization": self._account.basic},
         )
         try:
-            found = json.loads(answer.body) if answer.status == 200 else {}
+            found = _json.loads(answer.body) if answer.status == 200 else {}
             token = found.get("token") or found.get("access_token")
         except (ValueError, AttributeError):
             token = None

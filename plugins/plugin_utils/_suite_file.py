@@ -40,6 +40,10 @@ class SuiteFile:
             raise SuiteFileError(mark.line + 1 if mark else 1, f"This is no YAML ({said}).", "correct it.") from exc
         except yaml.YAMLError as exc:
             raise SuiteFileError(1, f"This is no YAML ({exc}).", "correct it.") from exc
+        except RecursionError as exc:
+            raise SuiteFileError(1, "It is nested too deeply.", "write the checks as a plain list.") from exc
+        except UnicodeError as exc:
+            raise SuiteFileError(1, "This is no text in UTF-8.", "save it as UTF-8.") from exc
         if root is None:
             raise SuiteFileError(1, "The file is empty.", f"write a list of checks, or {KEY}: and the list.")
         _refuse_duplicates(root)

@@ -45,7 +45,7 @@ class Samples:
         for line in lines:
             try:
                 sample = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(sample, dict) and sample.get("kind") == "sample":
                 self.seen += 1

@@ -17,6 +17,8 @@ from typing import Any
 from hotfix import settings
 from hotfix.exits import UsageError
 
+#: More is a mistake, and not a time that anybody waits.
+_LONGEST = 1e9
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -39,7 +41,7 @@ def inventories(given: Iterable[str]) -> tuple[str, ...]:
 
 def _inventory(item: str, origin: str) -> str:
     path = Path(item).expanduser()
-    if path.exists():
+    if os.path.exists(path):
         return str(path.absolute())
     if "," in item:
         # A list of hosts, as Ansible takes it.
@@ -61,7 +63,7 @@ def variables(given: Iterable[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
     for text in given:
         if text.startswith("@"):
             path = Path(text[1:]).expanduser()
-            if not path.is_file():
+            if not os.path.isfile(path):
                 raise UsageError(
                     f"-e names the file {text[1:]!r}, which is not there. Next: see that the path is right."
                 )
@@ -69,8 +71,9 @@ def variables(given: Iterable[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
         elif text.startswith("{"):
             try:
                 found.update(json.loads(text))
-            except ValueError as exc:
-                raise UsageError(f"-e {text!r} is no JSON ({exc}). Next: write name=value, or mend it.") from None
+            except (ValueError, RecursionError) as exc:
+                why = str(exc) if isinstance(exc, ValueError) else "it is nested too deeply"
+                raise UsageError(f"-e {text[:200]!r} is no JSON ({why}). Next: write name=value, or mend it.") from None
         else:
             name, equals, value = text.partition("=")
             if not equals or not _NAME.fullmatch(name):
@@ -120,6 +123,6 @@ def seconds(text: str | None) -> float | None:
     if text is None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    if not found or float(found[1]) <= 0:
+    if not found or not 0 < float(found[1]) <= _LONGEST:
         raise UsageError(f"--timeout {text!r} is no time. Next: write it as in 90s, 10m or 1h.")
     return float(found[1]) * _SECONDS[found[2] or "s"]

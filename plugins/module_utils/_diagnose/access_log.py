@@ -13,10 +13,10 @@ decimals, which is how nginx writes seconds. Where a line has several, the large
 
 from __future__ import annotations
 
-import json
 import re
 import typing as t
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._diagnose.parts import Found
 
 _REQUEST = re.compile(r'"(?P<method>[A-Z]{3,10}) (?P<path>[^"\s]*)[^"]*"\s+(?P<status>[1-5]\d\d)\b')
@@ -56,7 +56,7 @@ def parse(line: str) -> t.Optional[Request]:
 
 def _of_json(text: str) -> t.Optional[Request]:
     try:
-        data = json.loads(text)
+        data = _json.loads(text)
     except ValueError:
         return None
     if not isinstance(data, dict):

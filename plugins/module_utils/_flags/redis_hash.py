@@ -21,6 +21,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire impo
     connect,
     connection_trouble,
     hide,
+    one_line,
 )
 
 _LINE_LIMIT = 65536
@@ -122,7 +123,7 @@ def _read(answers: t.IO[bytes], depth: int = 0) -> t.Any:
 
 def _refusal(server: Server, text: str) -> TroubleError:
     said = server.said
-    shown = hide(text, [server.password]).rstrip(".")
+    shown = one_line(hide(text, [server.password]))
     code = text.partition(" ")[0]
     if code == "WRONGPASS" or "invalid password" in text or "without any password configured" in text:
         return TroubleError(
@@ -174,6 +175,12 @@ class RedisHash(Provider):
     def read(self, _name: str) -> Flags:
         """Return all fields of the hash."""
         (flat,) = again(self._retries, lambda: talk(self._server, ("HGETALL", self._key)))
+        if not isinstance(flat, list) or not all(isinstance(one, str) for one in flat):
+            raise TroubleError(
+                "no_redis",
+                f"{self._server.said} does not answer as Redis does.",
+                next_step="check host and port: something else answers there.",
+            )
         pairs = dict(zip(flat[::2], flat[1::2]))
         return {field: self._words.read(value) for field, value in pairs.items()}
 

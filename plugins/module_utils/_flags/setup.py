@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import os
 import typing as t
-from pathlib import Path
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names, _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._command import ModuleRunner
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Docker
@@ -34,6 +33,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire impo
     usable_url,
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Journal
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import folder_of
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -153,7 +153,7 @@ def sub_options(params: Params, name: str, spec: t.Mapping[str, t.Any]) -> t.Dic
 
 def world_from(params: Params, docker: Docker, clock: Clock) -> World:
     """Make what a switch works with from module parameters; raise for what cannot be right."""
-    app_dir = Path(params["app_dir"])
+    app_dir = folder_of(params["app_dir"])
     if not app_dir.is_dir():
         raise BadInputError(f"There is no folder {app_dir} on this host.", next_step="check hotfix_app_dir.")
     _at_least("timeout", params["timeout"], 0.1)
@@ -343,8 +343,7 @@ def _token_header(params: Params) -> str:
 
 
 def _at_least(name: str, value: float, least: float) -> None:
-    if value < least:
-        raise BadInputError(f"{name} {value!r} is too small.", next_step=f"set {name} to {least} or more.")
+    _numbers.within(value, name, f"set {name} to", least=least)
 
 
 def _port(name: str, value: int) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 import urllib.parse
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.provider import Provider
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.values import Flags
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import Endpoint, TroubleError, again, ask
@@ -38,11 +39,16 @@ class Unleash(Provider):
             )
         found: Flags = {}
         environments: t.Set[str] = set()
-        for feature in features:
-            states = {e["name"]: e.get("enabled") for e in feature.get("environments") or [] if "name" in e}
+        for feature in _json.tables(features):
+            states = {
+                one["name"]: one.get("enabled")
+                for one in _json.tables(feature.get("environments"))
+                if isinstance(one.get("name"), str)
+            }
             environments.update(states)
             value = states.get(self._environment)
-            found[str(feature["name"])] = value if isinstance(value, bool) else None
+            if isinstance(feature.get("name"), str):
+                found[feature["name"]] = value if isinstance(value, bool) else None
         if features and self._environment not in environments:
             known = ", ".join(sorted(environments)) or "none"
             raise TroubleError(

@@ -20,11 +20,14 @@ import typing as t
 import urllib.parse
 from dataclasses import dataclass, field
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import MASK
 
 _BODY_LIMIT = 4 * 1024 * 1024
 _SHOWN = 200
+#: How deep in an answer the sentence is looked for that says why.
+_DEEPEST = 8
 _SHORTEST_SECRET = 3
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _APPROVAL = re.compile(r"approv|change.?request|review|four.?eyes", re.IGNORECASE)
@@ -169,9 +172,9 @@ class Reply:
                 next_step="check url and paths: something else answers there, a login page or the app's own home page.",
             )
         try:
-            return json.loads(self.text())
+            return _json.loads(self.text())
         except ValueError:
-            shown = self.endpoint.hide(_one_line(self.text())) or "nothing"
+            shown = self.endpoint.hide(one_line(self.text())) or "nothing"
             raise TroubleError(
                 "not_json",
                 f"{self.endpoint.said} answered {self.status} and no JSON, but: {shown}.",
@@ -251,33 +254,36 @@ class Reply:
         if self.looks_like_html():
             return _title(self.text()).strip(" ()'")
         with contextlib.suppress(ValueError):
-            found = _message(json.loads(self.text()))
+            found = _message(_json.loads(self.text()))
             if found:
-                return _one_line(found)
-        return _one_line(self.text())
+                return one_line(found)
+        return one_line(self.text())
 
 
-def _message(data: t.Any) -> str:
+def _message(data: t.Any, deepest: int = _DEEPEST) -> str:
     """Find the sentence in an error of unknown shape."""
+    if not deepest:
+        return ""
     if isinstance(data, str):
         return data
     if isinstance(data, list):
-        return _message(data[0]) if data else ""
+        return _message(data[0], deepest - 1) if data else ""
     if isinstance(data, dict):
         for key in ("message", "detail", "details", "error", "reason", "name"):
-            found = _message(data.get(key))
+            found = _message(data.get(key), deepest - 1)
             if found:
                 return found
     return ""
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a text of others as one short line that a terminal shows as it is."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_SHOWN].rstrip(".")
 
 
 def _title(text: str) -> str:
     match = re.search(r"<title[^>]*>(.*?)</title>", text[:20000], re.IGNORECASE | re.DOTALL)
-    found = _one_line(re.sub(r"<[^>]*>", " ", match.group(1))) if match else ""
+    found = one_line(re.sub(r"<[^>]*>", " ", match.group(1))) if match else ""
     return f" ({found!r})" if found else ""
 
 
@@ -312,6 +318,8 @@ def connect(
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as exc:
         raise connection_trouble(said, exc, timeout) from exc
+    except (ValueError, OverflowError) as exc:
+        raise _no_place(said) from exc
     if tls is None:
         return raw
     try:
@@ -323,6 +331,16 @@ def connect(
     except OSError as exc:
         raw.close()
         raise connection_trouble(said, exc, timeout) from exc
+    except ValueError as exc:
+        raw.close()
+        raise _no_place(said) from exc
+
+
+def _no_place(said: str) -> TroubleError:
+    """Say that a name or a port cannot be one at all."""
+    return TroubleError(
+        "no_name", f"{said} has a name or a port that cannot be one.", next_step="check url, or set address."
+    )
 
 
 def connection_trouble(said: str, exc: Exception, timeout: float) -> TroubleError:

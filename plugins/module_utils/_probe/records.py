@@ -147,6 +147,6 @@ def read(path: str) -> t.Iterator[Record]:
 def _parse(line: bytes) -> t.Optional[Record]:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and isinstance(record.get("kind"), str) else None

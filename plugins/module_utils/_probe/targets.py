@@ -74,10 +74,10 @@ def _number(options: t.Mapping[str, t.Any], name: str, default: float, most: flo
     value = options.get(name)
     try:
         number = default if value is None else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = 0.0
     if not 0 < number <= most:
-        raise UnusableError(f"{name} {value!r} cannot be; set a number of more than 0 and at most {most:g}")
+        raise UnusableError(f"{name} {repr(value)[:40]} cannot be; set a number of more than 0 and at most {most:g}")
     return number
 
 
@@ -107,7 +107,10 @@ def _address(address: str, port: int) -> t.Optional[t.Tuple[str, int]]:
 
 def _path(parts: urllib.parse.SplitResult, path: str) -> str:
     whole = parts.path.rstrip("/") + (path if path.startswith("/") else f"/{path}")
-    return urllib.parse.quote(whole, safe=_PATH_SAFE)
+    try:
+        return urllib.parse.quote(whole, safe=_PATH_SAFE)
+    except UnicodeError:
+        raise UnusableError("its path holds what is no character") from None
 
 
 def _ascii(text: str) -> str:

@@ -102,7 +102,7 @@ def number(raw: Raw, key: str, said: str, default: float, least: float, most: fl
     value = raw.get(key, default)
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = least - 1
     if isinstance(value, bool) or not least <= found <= most:
         raise BadInputError(

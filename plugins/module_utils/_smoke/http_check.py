@@ -205,12 +205,15 @@ def asked(
     left = around.left()
     if left <= 0:
         return None, Outcome(ERROR, f"the time of the whole run was over before {step.said}")
+    missing = sorted(step.needs - set(values))
+    if missing:
+        return None, Outcome(FAILED, f"{step.said} cannot be made: no answer gave {', '.join(missing)}")
     try:
         request = step.request(values)
     except ValueError as exc:
         return None, Outcome(FAILED, f"{step.said} cannot be made: {exc}")
     found = follow(target, request, min(timeout, left), step.follow_redirects)
-    missing = step.keep(found, values) if found.status is not None and found.status < 300 else None
+    lacks = step.keep(found, values) if found.status is not None and found.status < 300 else None
     veil = veil_of(around, values)
     said = step.said if not found.hops or found.broken else veil.text(f"{step.said} ({chain(found)})")
     problem = None if found.silent or found.broken else step.expect.problem(found)
@@ -221,8 +224,8 @@ def asked(
         status, message = ERROR, f"the time of the whole run was over before {said} was answered"
     elif found.broken or problem:
         status, message = FAILED, f"{said} {found.broken or problem}"
-    elif missing:
-        status, message = FAILED, f"{said} answered {found.status}, but {missing}"
+    elif lacks:
+        status, message = FAILED, f"{said} answered {found.status}, but {lacks}"
     else:
         status, message = PASSED, f"{said} answered {found.status} in {found.seconds:.3f} s"
     return found, Outcome(status, message, found.phases, evidence(request, found, veil))

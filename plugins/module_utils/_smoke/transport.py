@@ -71,7 +71,8 @@ class Exchange:
         match = _CHARSET.search(self.header("Content-Type") or "")
         try:
             return self.body.decode(match.group(1) if match else "utf-8", errors="replace")
-        except LookupError:
+        except (LookupError, UnicodeError):
+            # Some codecs, such as idna, cannot leave anything out.
             return self.body.decode("utf-8", errors="replace")
 
 

@@ -18,9 +18,10 @@ import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import utc_now
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import usable_url
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import one_line, usable_url
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._acme import keys
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._acme.record import when_said
 
@@ -29,6 +30,8 @@ _JOSE = {"Content-Type": "application/jose+json"}
 #: How often a nonce may be refused, and how often a request that fails for a moment is made again.
 _NONCES, _ATTEMPTS, _PAUSE = 8, 3, 1.0
 _LONGEST_ANSWER = 1024 * 1024
+#: How deep the parts of a problem are told.
+_DEEPEST = 3
 _PROBLEM = "urn:ietf:params:acme:error:"
 _UNTIL = re.compile(r"[Rr]etry after (\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?: ?UTC|Z)?")
 
@@ -158,6 +161,7 @@ class Client:
 
     def _send(self, method: str, url: str, body: str | None = None) -> Answer:
         import requests
+        import urllib3
 
         try:
             with self._session.request(
@@ -180,37 +184,37 @@ class Client:
                 next_step="set ssl_renewal_directory_ca_file where it has a certificate of its own authority.",
                 status=-1,
             ) from exc
-        except (requests.RequestException, OSError) as exc:
+        # What its body is broken by comes as it is; so does a place that it names and that is none.
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
             raise AcmeError(
                 f"The authority does not answer ({url}): {_cause(exc)}.",
                 next_step="see whether it is down (its status page) and whether this machine reaches it, and run this "
                 "again later; what is installed stays as it is.",
             ) from exc
         self._nonce = headers.get("replay-nonce") or self._nonce
-        data = _json(text)
+        data = _document(text)
         if status >= 400:
             raise _refusal(url, status, headers, data, text)
         return Answer(status, headers, text, data)
 
 
-def _json(text: str) -> t.Mapping[str, t.Any]:
+def _document(text: str) -> t.Mapping[str, t.Any]:
     try:
-        found = json.loads(text)
+        return _json.table(_json.loads(text))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _refusal(url: str, status: int, headers: t.Mapping[str, str], data: t.Mapping[str, t.Any], text: str) -> AcmeError:
     kind = str(data.get("type") or "").removeprefix(_PROBLEM)
     if status == 429:
         kind = "rateLimited"
-    said = said_of(data) or " ".join(text.split())[:200] or "it said nothing"
+    said = said_of(data) or one_line(text) or "it said nothing"
     until = _until(headers.get("retry-after"), said, utc_now()) if kind == "rateLimited" or status == 503 else None
     if kind == "rateLimited":
         when = when_said(until) if until else "a time that it does not say"
         return AcmeError(
-            f"The authority takes no more of this before {when}: {said}.",
+            f"The authority takes no more of this before {when} ({url} answered {status}: {said}).",
             next_step=f"run this again after {when}. Until then every attempt is refused, and may count as one more.",
             kind=kind,
             status=status,
@@ -233,26 +237,28 @@ def _refusal(url: str, status: int, headers: t.Mapping[str, str], data: t.Mappin
     )
 
 
-def said_of(problem: t.Any) -> str:
+def said_of(problem: t.Any, deepest: int = _DEEPEST) -> str:
     """Return the words of a problem document, those of its parts too."""
-    if not isinstance(problem, t.Mapping):
+    if not isinstance(problem, t.Mapping) or not deepest:
         return ""
-    parts = [str(problem.get("detail") or problem.get("title") or "")]
-    parts += [said_of(one) for one in problem.get("subproblems") or []]
-    return " ".join(" ".join(part.split()).rstrip(".") for part in parts if part)[:600]
+    parts = [one_line(str(problem.get("detail") or problem.get("title") or ""))]
+    parts += [said_of(one, deepest - 1) for one in _json.tables(problem.get("subproblems"))]
+    return " ".join(part for part in parts if part)[:600]
 
 
 def _until(header: str | None, said: str, now: datetime) -> datetime | None:
     """Return when it may be asked again: the later one of what its header and its words say."""
     found: list[datetime] = []
-    if header and header.strip().isdigit():
-        found.append(now + timedelta(seconds=int(header)))
-    elif header:
-        with contextlib.suppress(ValueError, TypeError):
+    # What is said may be no time at all, or none that a calendar knows.
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        if header and header.strip().isdecimal():
+            found.append(now + timedelta(seconds=int(header)))
+        elif header:
             found.append(email.utils.parsedate_to_datetime(header).astimezone(UTC))
     match = _UNTIL.search(said)
     if match is not None:
-        found.append(datetime.fromisoformat(f"{match.group(1)}T{match.group(2)}+00:00"))
+        with contextlib.suppress(ValueError):
+            found.append(datetime.fromisoformat(f"{match.group(1)}T{match.group(2)}+00:00"))
     return max(found, default=None)
 
 

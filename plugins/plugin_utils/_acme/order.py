@@ -10,6 +10,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._acme.client import AcmeError, Answer, Client, said_of
 
@@ -33,6 +34,17 @@ class InvalidError(HotfixError):
     def __init__(self, what: str, names: t.Sequence[str], *, next_step: str) -> None:
         super().__init__(what, next_step=next_step)
         self.names = list(names)
+
+
+def _text(data: t.Mapping[str, t.Any], key: str, what: str) -> str:
+    """Return what an answer must have; raise where it has not."""
+    found = data.get(key)
+    if not isinstance(found, str) or not found:
+        raise HotfixError(
+            f"The authority does not answer as one does: {what} has no {key}.",
+            next_step="check ssl_renewal_directory, and see the authority's status page.",
+        )
+    return found
 
 
 class Order:
@@ -71,20 +83,23 @@ class Order:
     def challenges(self, kind: str) -> list[Challenge]:
         """Return what is to be answered; names that the authority still believes us need nothing."""
         wanted = []
-        for url in self.data.get("authorizations") or []:
+        listed = self.data.get("authorizations")
+        for url in listed if isinstance(listed, list) else [_text(self.data, "authorizations", "its order")]:
             standing = self._client.post(str(url)).data
-            name = str((standing.get("identifier") or {}).get("value"))
+            name = _text(_json.table(standing.get("identifier")), "value", "what it says of a name")
             name = f"*.{name}" if standing.get("wildcard") else name
             if standing.get("status") == "valid":
                 continue
-            offered = {str(one.get("type")): one for one in standing.get("challenges") or []}
+            offered = {str(one.get("type")): one for one in _json.tables(standing.get("challenges"))}
             if kind not in offered:
                 raise HotfixError(
                     f"The authority offers no {kind} for {name}, only {', '.join(sorted(offered)) or 'nothing'}.",
                     next_step="set ssl_renewal_challenge to one of these; names with * need dns-01.",
                 )
             one = offered[kind]
-            wanted.append(Challenge(name, str(one["url"]), str(one["token"]), str(url)))
+            wanted.append(
+                Challenge(name, _text(one, "url", "a challenge"), _text(one, "token", "a challenge"), str(url))
+            )
         return wanted
 
     def answer(self, challenges: t.Sequence[Challenge], seconds: float) -> None:
@@ -111,7 +126,7 @@ class Order:
         if self.status == "pending":
             self.data = self._awaited(self.url, ("pending",), end).data
         if self.status == "ready":
-            self.data = self._client.post(str(self.data["finalize"]), {"csr": csr}, again=False).data
+            self.data = self._client.post(_text(self.data, "finalize", "its order"), {"csr": csr}, again=False).data
         if self.status in ("ready", "processing"):
             self.data = self._awaited(self.url, ("ready", "processing"), end).data
         if self.status != "valid":
@@ -119,7 +134,7 @@ class Order:
                 f"The authority made no certificate, the order is {self.status}: {said_of(self.data.get('error'))}.",
                 next_step="mend what it says, then run this again.",
             )
-        return self._client.post(str(self.data["certificate"])).text
+        return self._client.post(_text(self.data, "certificate", "its order")).text
 
     def _awaited(self, url: str, waits: t.Sequence[str], end: float) -> Answer:
         pause = _FIRST_PAUSE
@@ -128,7 +143,7 @@ class Order:
             if answer.data.get("status") not in waits:
                 return answer
             asked = answer.headers.get("retry-after", "")
-            wait = min(float(asked) if asked.isdigit() else pause, _LONGEST_PAUSE)
+            wait = min(float(asked) if asked.isdecimal() else pause, _LONGEST_PAUSE)
             if time.monotonic() + wait >= end:
                 raise HotfixError(
                     f"The authority did not make up its mind in time ({url} is {answer.data.get('status')}).",
@@ -139,5 +154,5 @@ class Order:
 
 
 def _why(standing: t.Mapping[str, t.Any]) -> str:
-    found = [said_of(one.get("error")) for one in standing.get("challenges") or [] if one.get("error")]
+    found = [said_of(one.get("error")) for one in _json.tables(standing.get("challenges")) if one.get("error")]
     return "; ".join(found) or f"it is {standing.get('status')}"

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import stamp
 
 #: What Let's Encrypt issues: certificates of the very same names in seven days, and attempts that fail in an hour.
@@ -91,7 +92,7 @@ def read(path: str | None) -> list[Made]:
     found = []
     for line in file.read_text(encoding="utf-8").splitlines():
         try:
-            found.append(json.loads(line))
+            found.append(_json.loads(line))
         except ValueError:
             continue
     return parsed(found)

@@ -47,7 +47,7 @@ def suggested(client: Client, leaf: Leaf) -> tuple[Suggested | None, str]:
         if isinstance(exc, AcmeError) and exc.status in (400, 404):
             return None, "the authority does not know this certificate"
         return None, f"the authority did not say when to renew it: {exc.what.rstrip('.')}"
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None, "what the authority says of when to renew cannot be read"
     # All who renew are to be spread over the window. Ours is always the same moment of it: nobody waits for chance.
     share = int.from_bytes(hashlib.sha256(leaf.serial.encode("ascii")).digest()[:4], "big") / 2**32

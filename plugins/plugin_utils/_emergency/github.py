@@ -11,7 +11,9 @@ import typing as t
 import urllib.parse
 from datetime import UTC, datetime, timedelta
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import hide, one_line
 
 if t.TYPE_CHECKING:
     import requests
@@ -74,7 +76,8 @@ class GitHub:
     def open(self, branch: str, base: str, title: str, body: str) -> Pull:
         """Open a pull request of *branch* to *base*."""
         try:
-            pull = _pull(self._ask("POST", "pulls", {"title": title, "head": branch, "base": base, "body": body}))
+            made = self._ask("POST", "pulls", {"title": title, "head": branch, "base": base, "body": body})
+            pull = _pull(_json.table(made))
         except HotfixError as exc:
             # One whose answer was lost was opened all the same.
             found = self.find(branch, base) if "already exists" in exc.what else None
@@ -123,12 +126,12 @@ class GitHub:
 
     def _read(self, answer: requests.Response) -> t.Any:
         try:
-            found = answer.json()
+            found = _json.loads(answer.content)
         except ValueError:
             found = None
-        if answer.status_code in (200, 201) and found is not None:
+        if answer.status_code in (200, 201) and isinstance(found, (dict, list)):
             return found
-        said = _said(found)
+        said = _said(found, self._token)
         if answer.status_code in (403, 429) and (
             answer.headers.get("X-RateLimit-Remaining") == "0" or "Retry-After" in answer.headers
         ):
@@ -155,18 +158,18 @@ class GitHub:
 
 def _pull(found: t.Mapping[str, t.Any]) -> Pull:
     state = "merged" if found.get("merged_at") else str(found.get("state") or "open")
-    head = found.get("head") or {}
-    return Pull(str(found.get("html_url") or ""), int(found.get("number") or 0), state, str(head.get("sha") or ""))
+    number = found.get("number")
+    commit = _json.table(found.get("head")).get("sha")
+    return Pull(str(found.get("html_url") or ""), number if isinstance(number, int) else 0, state, str(commit or ""))
 
 
-def _said(found: t.Any) -> str:
+def _said(found: t.Any, token: str) -> str:
+    """Return what it says, without the token, which it may send back."""
     if not isinstance(found, dict):
         return ""
-    errors = [
-        str(one.get("message")) for one in found.get("errors") or [] if isinstance(one, dict) and one.get("message")
-    ]
+    errors = [str(one["message"]) for one in _json.tables(found.get("errors")) if one.get("message")]
     text = "; ".join([str(found.get("message") or ""), *errors]).strip("; ")
-    plain = " ".join("".join(one if one.isprintable() else " " for one in text).split())[:200]
+    plain = one_line(hide(text, [token]))
     return f": {plain}" if plain else ""
 
 

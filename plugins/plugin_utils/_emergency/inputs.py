@@ -49,6 +49,11 @@ def services(named: t.Sequence[str], known: t.Mapping[str, t.Any]) -> list[Servi
     BadInputError
         When one is unknown or does not say how it is built, or what it says cannot be right.
     """
+    if not isinstance(known, t.Mapping):
+        raise BadInputError(
+            "hotfix_services is no dictionary.", next_step="write it as hotfix_services: {backend: {image: …}}."
+        )
+    known = {str(name): about for name, about in known.items()}
     buildable = sorted(name for name, about in known.items() if isinstance(about, t.Mapping) and about.get("build"))
     unknown = sorted(set(named) - set(known))
     if unknown:
@@ -71,6 +76,9 @@ def _service(name: str, about: t.Mapping[str, t.Any]) -> Service:
     odd = sorted(set(map(str, said)) - _KEYS)
     if odd:
         raise _wrong(name, f"does not know {', '.join(odd)}", f"its keys are {', '.join(sorted(_KEYS))}.")
+    for key in ("args", "labels"):
+        if not isinstance(said.get(key) or {}, t.Mapping):
+            raise _wrong(name, f"has {key} that are no dictionary", f"write them as {key}: {{NAME: value}}.")
     args = {str(key): str(value) for key, value in (said.get("args") or {}).items()}
     labels = {str(key): str(value) for key, value in (said.get("labels") or {}).items()}
     for key in args:

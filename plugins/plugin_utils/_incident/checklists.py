@@ -221,14 +221,18 @@ def _smoke(looks: t.Sequence[E.Event]) -> Found:
     if not last:
         return Found(None, "no smoke checks were made")
     # A check that was made twice in a run counts as it came out the second time.
-    newest = {(event["host"], one.get("name"), one.get("target")): one for event in last for one in _results(event)}
-    bad, verdicts = _bad(newest.values()), {event["host"]: event["data"].get("verdict") for event in last}
+    newest = {
+        (event["host"], text_of(one.get("name")), text_of(one.get("target"))): one
+        for event in last
+        for one in _results(event)
+    }
+    bad, verdicts = _bad(newest.values()), {event["host"]: str(event["data"].get("verdict")) for event in last}
     proof = tuple(event["id"] for event in last)
     at = max(event["end"] for event in last)
     if bad:
         return Found(False, f"bad: {_names(bad)}", at, proof)
     if set(verdicts.values()) != {"passed"}:
-        return Found(False, f"the verdict is {', '.join(sorted(map(str, verdicts.values())))}", at, proof)
+        return Found(False, f"the verdict is {', '.join(sorted(verdicts.values()))}", at, proof)
     made = sum(one.get("status") == "passed" for one in newest.values())
     if not made:
         return Found(None, "not one check was made")

@@ -33,6 +33,8 @@ KINDS = LASTING + INSTANT
 STATES = ("opened", "mitigated", "resolved", "closed")
 #: A line longer than this is no line of ours: what is large is evidence, and lies in a file of its own.
 LINE_CAP = 1024 * 1024
+#: More seconds, bytes or lines than that were never measured.
+_MOST = 1e15
 
 _EVIDENCE = re.compile(r"evidence/[A-Za-z0-9_][A-Za-z0-9._-]{0,150}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -246,8 +248,9 @@ def _stamp(value: t.Any) -> str | None:
         return None
 
 
-def _number(value: t.Any) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+def number(value: t.Any) -> float | None:
+    """Return *value* where it is a number, and neither infinite nor larger than anything that is ever measured."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and -_MOST < value < _MOST else None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -284,7 +287,7 @@ def _sound(found: dict[str, t.Any]) -> Event | None:
         "kind": sys.intern(kind),
         "at": at,
         "end": at if end == at else end,
-        "seconds": _number(found.get("seconds")),
+        "seconds": number(found.get("seconds")),
         "clock": sys.intern(clock) if isinstance(clock, str) else CONTROLLER,
         "actor": _actor_of(found.get("actor")),
         "host": None,
@@ -295,7 +298,7 @@ def _sound(found: dict[str, t.Any]) -> Event | None:
         "evidence": [one for one in map(_reference, evidence) if one] if isinstance(evidence, list) else [],
         "data": data if isinstance(data, dict) else {},
         "recorded": at if recorded == at else recorded,
-        "mono": _number(found.get("mono")),
+        "mono": number(found.get("mono")),
         "boot": None,
     }
     for name in _NAMES:

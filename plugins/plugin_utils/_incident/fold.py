@@ -148,8 +148,9 @@ def stamp_of(value: t.Any) -> str | None:
 
 
 def number(value: t.Any) -> float | None:
-    """Return *value* where it is a number; records of others may hold anything."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    """Return *value* where it is a number that can be computed with; records of others may hold anything."""
+    found = E.number(value)
+    return None if found is None else float(found)
 
 
 def text_of(value: t.Any) -> str:

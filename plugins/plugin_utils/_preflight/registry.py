@@ -11,7 +11,6 @@ is asked.
 from __future__ import annotations
 
 import typing as t
-import urllib.parse
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import hide
@@ -21,6 +20,7 @@ from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._registry import
     Account,
     Answer,
     Server,
+    parts_of,
     place_of,
     told,
 )
@@ -55,9 +55,9 @@ def _upload(image: str, account: Account) -> str | None:
     begun = server.request("POST", f"/v2/{repository}/blobs/uploads/", f"repository:{repository}:pull,push")
     if begun.status != 202:
         return _refused(registry, repository, account.username, begun)
-    where = urllib.parse.urlsplit(begun.headers.get("location", ""))
+    where = parts_of(begun.headers.get("location", ""))
     # Elsewhere nobody gets the password from us: that registry ends the upload by itself in time.
-    if where.path and where.netloc in ("", registry):
+    if where is not None and where.path and where.netloc in ("", registry):
         path = where.path + (f"?{where.query}" if where.query else "")
         server.request("DELETE", path, f"repository:{repository}:pull,push")
     return None

@@ -29,8 +29,10 @@ class Module:
         errors: str,
         expand_user_and_vars: bool,
         pass_fds: t.Tuple[int, ...],
+        handle_exceptions: bool,
     ) -> t.Tuple[int, str, str]:
         assert not expand_user_and_vars
+        assert not handle_exceptions
         assert environ_update == {}
         self.words = words
         done = subprocess.run(

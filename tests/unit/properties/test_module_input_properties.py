@@ -1,0 +1,327 @@
+# Copyright (c) 2026, pangeafate.hotfix contributors
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whatever is given to a module's options: it is taken, or refused by one error that names it, and never a traceback.
+
+The modules run as they do on a host, but without a Docker Engine, so that what is taken goes no further than that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import re
+import shlex
+import shutil
+import tempfile
+import typing as t
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.pangeafate.hotfix.plugins.action import release as release_action
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _argspec, _settings, _switch_back
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Docker
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags import setup as flags
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.values import flag_name
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.properties.hostile import anything, changed, copied, texts
+
+CODES = {"bad_input", "refused", "nothing_to_do", "failed"}
+NOBODY = "http://127.0.0.1:9"
+RUN = {"run": "20260102T030405Z-1", "operator": "alice@laptop", "reason": "because"}
+#: What every option of the app can be; ``app_dir`` is put in.
+APP: dict[str, t.Any] = {
+    "project": "app",
+    "compose_file": "docker-compose.yml",
+    "services": {"backend": {"image": "registry.example.com/app/backend", "drain_timeout": 5, "websockets": "close"}},
+    "proxy_service": "proxy",
+    "proxy_test": ["nginx", "-t"],
+    "proxy_reload": ["nginx", "-s", "reload"],
+    "health": {"url": f"{NOBODY}/api/health", "address": "127.0.0.1:9", "status": 200, "timeout": 1.0},
+    "current_only": ["ADMIN_TOKEN"],
+    "start_timeout": 30.0,
+    "stop_timeout": 5,
+    "pull_timeout": 30.0,
+    "registry": "registry.example.com",
+    "registry_username": "ci",
+    "registry_password": "canary-of-the-registry",
+    "strategy": "auto",
+    "proxy_config": "proxy.conf",
+    "assets": {"path": "/assets/", "service": "backend", "port": 80},
+    "warm_for": 60.0,
+    "confirm_within": 60.0,
+    "unconfirmed": "revert",
+    "database": {"service": "postgres", "name": "app", "user": "app", "host": "app1"},
+    "host_name": "app1",
+    "migration": {"service": "backend", "command": ["migrate"], "timeout": 30.0},
+    "backup_max_age": 600.0,
+    "backup_keep": 5,
+    "checks": [{"name": "api", "type": "http", "path": "/", "expect": {"status": 200}}],
+    "check_secrets": {"token": "canary-of-a-check"},
+}
+FLAG: dict[str, t.Any] = {
+    "project": "app",
+    "name": "NEW_EDITOR",
+    "state": "disabled",
+    "provider": "http",
+    "url": NOBODY,
+    "token": "canary-of-the-flags",
+    "token_header": "x-admin-token",
+    "timeout": 0.2,
+    "retries": 0,
+    "reads": 1,
+    "wait": 0.0,
+    "http": {"path": "/flags", "result": "flags.{name}", "write_body": {"enabled": "{value}"}, "value_on": True},
+    "instances": {"services": ["backend"], "port": 8080, "path": "/flags", "result": "flags.{name}"},
+    "visible_check": {"url": NOBODY, "enabled": {"status": 200}, "disabled": {"status": 404}, "headers": {"A": "b"}},
+    **RUN,
+}
+MODULES: dict[str, dict[str, t.Any]] = {
+    "release": {**APP, **RUN, "state": "prepared", "version": "v2", "release": "20260102T030405Z-v1"},
+    "restart": {**APP, **RUN, "names": ["backend"], "high_cpu": 80.0, "users": {"lower": 0.1}},
+    "release_info": {**APP, "history_hours": 1.0},
+    "proxy": {**APP, **RUN},
+    "preflight": {**APP, "parts": ["registry"], "timeout": 1.0, "flags": {"name": "A"}, "clock_skew": 2.0},
+    "ssl_renewal": {
+        **APP,
+        **RUN,
+        "state": "looked_at",
+        "names": ["app.example.com"],
+        "certificate": "tls/cert.pem",
+        "key": "tls/key.pem",
+        "orders": [{"at": "2026-01-02T03:04:05Z", "names": ["app.example.com"]}],
+        "tokens": {"abc": "def"},
+        "timeout": 1.0,
+    },
+    "feature_flag": FLAG,
+    "feature_flag_info": {key: FLAG[key] for key in ("project", "provider", "url", "timeout", "http", "instances")},
+    "unlock": {"of_run": "20260102T030405Z-1", "mark": "abc", **RUN},
+    "logs": {"project": "app", "services": ["backend"], "lines": 10, "since": "5m", "timeout": 1.0},
+    "service_logs": {
+        "project": "app",
+        "services": ["backend"],
+        "around": "2026-01-02T03:04:05Z",
+        "tail": 10,
+        "max_bytes": 1000,
+        "timeout": 1.0,
+    },
+    "smoke_check": {
+        "checks": [{"name": "api", "type": "http", "path": "/{token}", "expect": {"status": 200}, "retries": 0}],
+        "targets": [{"url": NOBODY, "name": "x", "address": "127.0.0.1:9"}],
+        "secrets": {"token": "canary-of-a-check"},
+        "timeout": 1.0,
+        "concurrency": 1,
+        "baseline": {"results": []},
+    },
+}
+NAMED_BY_ANSIBLE = (
+    r"argument|option|parameter|value of|required|mutually|missing|Failed to log to syslog|dictionary requested"
+)
+#: What would be ended, or asked for long, is only planned.
+ONLY_PLANNED = ("unlock",)
+
+
+def called(name: str, arguments: dict[str, t.Any], *, planning: bool) -> dict[str, t.Any]:
+    """Run a module to its end, and return what it returns.
+
+    Where Ansible itself cannot make its type of a value, as of infinity for a whole number, no code of ours is reached.
+    """
+    module = importlib.import_module(f"ansible_collections.pangeafate.hotfix.plugins.modules.{name}")
+    out = io.StringIO()
+    with (
+        patch_module_args({**arguments, "_ansible_check_mode": planning}),
+        contextlib.redirect_stdout(out),
+        pytest.raises((SystemExit, TypeError, OverflowError)) as caught,
+    ):
+        module.main()
+    if caught.type is not SystemExit:
+        where = [frame.path.parts[-2:] for frame in caught.traceback]
+        assert ("module_utils", "basic.py") in [tuple(one) for one in where], where
+        assert all("pangeafate" not in str(frame.path) for frame in caught.traceback[2:]), where
+        return {"failed": True, "msg": "Ansible takes no such value for an option"}
+    result: dict[str, t.Any] = json.loads(out.getvalue())
+    return result
+
+
+def require_told(result: dict[str, t.Any]) -> None:
+    """Assert that a result is one that somebody can act on."""
+    assert "exception" not in result, result
+    assert "Traceback" not in json.dumps(result), result
+    assert "canary" not in json.dumps(result), result
+    if not result.get("failed"):
+        return
+    assert result["msg"]
+    if "outcome" in result:
+        assert result["outcome"] in CODES
+        assert result["next_step"]
+        assert result["left"]
+    else:
+        # Ansible's own: it names the option where it can.
+        assert re.search(NAMED_BY_ANSIBLE, result["msg"])
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let nothing be found that a module might start, and nothing be written beside the tests."""
+    (tmp_path / "bin").mkdir()
+    for program in ("timeout", "sh"):
+        (tmp_path / "bin" / program).symlink_to(shutil.which(program) or "/nonexistent")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"smoke_check"}))
+@pytest.mark.parametrize("folder", ["srv/app", "/srv/a\0b", "/srv/" + "a" * 300, "/" + "a/" * 3000, "-rf", ""])
+def test_a_folder_that_can_be_none_is_named(name: str, folder: str) -> None:
+    result = called(name, {**MODULES[name], "app_dir": folder}, planning=True)
+    require_told(result)
+    if name != "unlock" or folder:
+        assert result["failed"]
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), planning=st.booleans())
+def test_a_module_takes_it_or_names_it(name: str, data: st.DataObject, planning: bool) -> None:
+    arguments = data.draw(changed(MODULES[name]).filter(lambda one: isinstance(one, dict)))
+    with tempfile.TemporaryDirectory() as folder:
+        if name != "smoke_check":
+            arguments.setdefault("app_dir", folder)
+        require_told(called(name, arguments, planning=planning or name in ONLY_PLANNED))
+
+
+def validated(spec: dict[str, t.Any], given_options: dict[str, t.Any]) -> dict[str, t.Any] | None:
+    """Return the parameters as Ansible makes them of what was given; None where it refuses them itself."""
+    try:
+        found = ArgumentSpecValidator(spec).validate(given_options)
+    except (TypeError, OverflowError):
+        return None
+    return None if found.error_messages else found.validated_parameters
+
+
+def app_of(params: dict[str, t.Any]) -> _settings.App | None:
+    """Return the app; None where an error says what is wrong with it."""
+    try:
+        return _settings.app_from(params)
+    except HotfixError as exc:
+        assert exc.code == "bad_input"
+        assert exc.what
+        assert exc.next_step
+        return None
+
+
+NAN = {**APP, "app_dir": "/srv/app", "start_timeout": float("nan")}
+
+
+@settings(max_examples=150)
+@given(raw=changed({**APP, "app_dir": "/srv/app"}, most=2))
+@example(raw=NAN)
+@example(raw={**APP, "app_dir": "/srv/app", "start_timeout": "inf"})
+@example(raw={**APP, "app_dir": "/srv/app", "warm_for": 1e300})
+@example(raw={**APP, "app_dir": "/srv/app", "confirm_within": "nan"})
+@example(raw={**APP, "app_dir": "/srv/app", "backup_max_age": 10**400})
+@example(raw={**APP, "app_dir": "/srv/a\0pp"})
+@example(raw={**APP, "app_dir": "/srv/app", "compose_file": "a\0b"})
+@example(raw={**APP, "app_dir": "/srv/" + "a" * 300})
+@example(raw={**APP, "app_dir": "/srv/app", "compose_file": "a/" * 3000})
+@example(raw={**APP, "app_dir": "/srv/app", "proxy_test": ["nginx\0", "-t"]})
+@example(raw={**APP, "app_dir": "/srv/app", "services": {"backend": {"image": "a", "drain_timeout": float("inf")}}})
+@example(raw={**APP, "app_dir": "/srv/app", "health": {**APP["health"], "timeout": float("nan")}})
+def test_an_app_is_taken_or_named_and_what_is_taken_can_be_worked_with(raw: t.Any) -> None:
+    params = validated(_argspec.app_options(), raw) if isinstance(raw, dict) else None
+    app = app_of(params) if params is not None else None
+    if app is None:
+        return
+    # Nothing that was taken is refused, or does something else, further on.
+    assert "\0" not in f"{app.app_dir}{app.compose_file}{app.proxy_config}"
+    assert not (app.app_dir / app.compose_file).is_file()
+    script = _switch_back.render(
+        _switch_back.Way(
+            app_dir=str(app.app_dir),
+            project=app.project,
+            leaves="20260102T030405Z-v2",
+            leaves_slot="green",
+            services=list(app.services),
+            proxy_service=app.proxy_service,
+            proxy_test=app.proxy_test,
+            proxy_reload=app.proxy_reload,
+            start_timeout=app.start_timeout,
+            stop_timeout=app.stop_timeout,
+            drain_timeout=app.drain_timeout,
+        )
+    )
+    assert "\0" not in script
+    for seconds in (app.warm_for, app.confirm_within, app.backup_max_age, app.pull_timeout):
+        assert datetime.now(UTC) + timedelta(seconds=seconds) > datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def test_what_is_right_is_taken() -> None:
+    assert app_of(validated(_argspec.app_options(), {**APP, "app_dir": "/srv/app"}) or {}) is not None
+    with tempfile.TemporaryDirectory() as folder:
+        for name, arguments in MODULES.items():
+            given_arguments = arguments if name == "smoke_check" else {"app_dir": folder, **arguments}
+            result = called(name, copied(given_arguments), planning=True)
+            assert result.get("outcome") != "bad_input" or "Docker is not installed" in result["msg"], result
+            assert "outcome" in result, result
+
+
+@settings(max_examples=150)
+@given(arguments=changed({"state": "rolled_back", "app_dir": "/srv/app", "start_timeout": "30", **RUN}))
+@example(arguments={"state": "rolled_back", "app_dir": "/srv/app", "start_timeout": "soon", **RUN})
+@example(arguments={"state": "rolled_back", "app_dir": "/srv/app", "start_timeout": float("inf"), **RUN})
+@example(arguments={"state": "rolled_back", "app_dir": "/srv/app", "start_timeout": [30], **RUN})
+@example(arguments={"state": "rolled_back", "app_dir": "/srv/a\0pp", "start_timeout": 30, **RUN})
+def test_a_rollback_leaves_to_the_module_what_the_script_cannot_take(arguments: t.Any) -> None:
+    if isinstance(arguments, dict) and release_action.is_plain_rollback(arguments):
+        command = release_action.turn_command(arguments)
+        assert "\0" not in command
+        assert len(shlex.split(command)) > 10
+
+
+class NoEngine:
+    """A runner of a host without Docker."""
+
+    def __call__(self, arguments: t.Sequence[str], **_more: t.Any) -> tuple[int, str, str]:
+        return 127, "", f"timeout: failed to run command '{arguments[0]}'"
+
+
+@settings(max_examples=150)
+@given(raw=changed({**FLAG, "app_dir": "/srv/app"}, most=2))
+@example(raw={**FLAG, "app_dir": "/srv/app", "wait": float("nan")})
+@example(raw={**FLAG, "app_dir": "/srv/app", "wait": float("inf")})
+@example(raw={**FLAG, "app_dir": "/srv/app", "timeout": float("nan")})
+@example(raw={**FLAG, "app_dir": "/srv/app", "url": "http://[::1"})
+@example(raw={**FLAG, "app_dir": "/srv/app", "ca_file": "a\0b"})
+@example(raw={**FLAG, "app_dir": "/srv/app", "http": {"result": "[{name}"}})
+@example(raw={**FLAG, "app_dir": "/srv/app", "http": {"write_body": [10**400]}})
+@example(raw={**FLAG, "app_dir": "/srv/app", "token_header": "a: b\r\nc"})
+def test_a_switch_is_taken_or_named(raw: t.Any) -> None:
+    params = validated({**flags.flag_options(), **flags.switch_options()}, raw) if isinstance(raw, dict) else None
+    if params is None:
+        return
+    try:
+        request = flags.request_from(params)
+        flags.world_from(params, Docker(NoEngine()), Clock())
+    except HotfixError as exc:
+        assert exc.next_step
+        return
+    assert flag_name(request.flag) == request.flag
+    assert 0 <= request.wait < 1e6
+
+
+@given(value=anything | texts)
+def test_a_name_of_a_flag_is_one_line(value: t.Any) -> None:
+    try:
+        assert "\n" not in flag_name(str(value))
+    except HotfixError as exc:
+        assert exc.code == "bad_input"
