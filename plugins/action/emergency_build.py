@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def wanted(options: Vars) -> build.Wanted:
             next_step="correct hotfix_registry_address, as in 10.0.0.5:5000.",
         )
     services = inputs.services(options["names"], options["services"])
-    git = Git(Path(str(options["repository"])).expanduser())
+    git = Git(Path(os.path.expanduser(str(options["repository"]))))
     # A password in it would stay in every image.
     origin = git.masked(git.run("remote", "get-url", options["remote"], check=False).stdout.strip())
     return build.Wanted(

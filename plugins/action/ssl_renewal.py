@@ -9,6 +9,7 @@ Private keys pass through here: they are unsealed or made in memory, and handed 
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
@@ -85,7 +86,7 @@ class ActionModule(RecordedAction):
         given = self._here["ca_file"]
         if not given:
             return None
-        path = Path(str(given)).expanduser()
+        path = Path(os.path.expanduser(str(given)))
         if not path.is_file():
             raise BadInputError(
                 f"The file of authorities {path} is none on this machine.", next_step="correct ssl_renewal_ca_file."

@@ -40,7 +40,7 @@ def inventories(given: Iterable[str]) -> tuple[str, ...]:
 
 
 def _inventory(item: str, origin: str) -> str:
-    path = Path(item).expanduser()
+    path = Path(os.path.expanduser(item))
     if os.path.exists(path):
         return str(path.absolute())
     if "," in item:
@@ -62,7 +62,7 @@ def variables(given: Iterable[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
     files = []
     for text in given:
         if text.startswith("@"):
-            path = Path(text[1:]).expanduser()
+            path = Path(os.path.expanduser(text[1:]))
             if not os.path.isfile(path):
                 raise UsageError(
                     f"-e names the file {text[1:]!r}, which is not there. Next: see that the path is right."
@@ -111,7 +111,7 @@ def _secret(text: str) -> tuple[str, str]:
             raise UsageError(f"--secret {name} is to come from {variable}, which is not set. Next: set it.")
         return name, os.environ.pop(variable)
     try:
-        value = sys.stdin.read() if source == "-" else Path(source).expanduser().read_text(encoding="utf-8")
+        value = sys.stdin.read() if source == "-" else Path(os.path.expanduser(source)).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         why = getattr(exc, "strerror", None) or "it is no text"
         raise UsageError(f"--secret {name} cannot be read from {source!r} ({why}). Next: see to the file.") from None

@@ -69,7 +69,7 @@ class Settings:
 
     def _absolute(self, text: str) -> str:
         here = self.path.parent if self.path else Path.cwd()
-        return str(here / Path(os.path.expandvars(text)).expanduser())
+        return str(here / Path(os.path.expanduser(os.path.expandvars(text))))
 
 
 def read() -> Settings:
@@ -91,7 +91,7 @@ def _find() -> Path | None:
     named = os.environ.get("ANSIBLE_CONFIG")
     candidates = []
     if named:
-        path = Path(named).expanduser()
+        path = Path(os.path.expanduser(named))
         candidates.append(path / "ansible.cfg" if path.is_dir() else path)
     here = Path.cwd()
     # Ansible passes over the file of a folder that others may write to.

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import typing as t
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def save(path: str, found: t.Mapping[str, t.Any], verdict: str) -> None:
 def write(path: str, how: t.Callable[[Path], None]) -> None:
     """Write a file of results; what was found is not lost over a folder that is not there."""
     try:
-        how(Path(path).expanduser())
+        how(Path(os.path.expanduser(path)))
     except OSError as exc:
         raise HotfixError(
             f"The results cannot be written to {path}: {exc.strerror or exc}.",

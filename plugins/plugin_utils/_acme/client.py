@@ -25,6 +25,9 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire impo
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._acme import keys
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._acme.record import when_said
 
+if t.TYPE_CHECKING:
+    import requests
+
 AGENT = "pangeafate.hotfix"
 _JOSE = {"Content-Type": "application/jose+json"}
 #: How often a nonce may be refused, and how often a request that fails for a moment is made again.
@@ -161,7 +164,6 @@ class Client:
 
     def _send(self, method: str, url: str, body: str | None = None) -> Answer:
         import requests
-        import urllib3
 
         try:
             with self._session.request(
@@ -175,7 +177,7 @@ class Client:
                 allow_redirects=method != "POST",
                 stream=True,
             ) as response:
-                text = response.raw.read(_LONGEST_ANSWER, decode_content=True).decode("utf-8", "replace")
+                text = _body(response).decode("utf-8", "replace")
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 status = response.status_code
         except requests.exceptions.SSLError as exc:
@@ -184,8 +186,8 @@ class Client:
                 next_step="set ssl_renewal_directory_ca_file where it has a certificate of its own authority.",
                 status=-1,
             ) from exc
-        # What its body is broken by comes as it is; so does a place that it names and that is none.
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
+        # A place that it names and that is none comes as it is.
+        except (requests.RequestException, OSError, ValueError) as exc:
             raise AcmeError(
                 f"The authority does not answer ({url}): {_cause(exc)}.",
                 next_step="see whether it is down (its status page) and whether this machine reaches it, and run this "
@@ -196,6 +198,16 @@ class Client:
         if status >= 400:
             raise _refusal(url, status, headers, data, text)
         return Answer(status, headers, text, data)
+
+
+def _body(response: requests.Response) -> bytes:
+    """Return a body, of one that is too long the beginning."""
+    found = b""
+    for piece in response.iter_content(65536):
+        found += piece
+        if len(found) >= _LONGEST_ANSWER:
+            break
+    return found[:_LONGEST_ANSWER]
 
 
 def _document(text: str) -> t.Mapping[str, t.Any]:

@@ -74,7 +74,7 @@ def note(path: str | None, one: t.Mapping[str, t.Any]) -> None:
     """Append an attempt to the file, which only its owner can read."""
     if not path:
         return
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(str(file), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
@@ -86,7 +86,7 @@ def note(path: str | None, one: t.Mapping[str, t.Any]) -> None:
 
 def read(path: str | None) -> list[Made]:
     """Return what the file holds; a line that is none of ours is left out."""
-    file = Path(path).expanduser() if path else None
+    file = Path(os.path.expanduser(path)) if path else None
     if file is None or not file.is_file():
         return []
     found = []

@@ -107,7 +107,7 @@ def make(
         tempfile.TemporaryDirectory(prefix="hotfix-branch-") as folder,
     ):
         secrets = [wanted.key] if wanted.key else []
-        git = _opened(Git(Path(wanted.repository).expanduser(), env=env, secrets=secrets), wanted)
+        git = _opened(Git(Path(os.path.expanduser(wanted.repository)), env=env, secrets=secrets), wanted)
         if check:
             git = git.also(_quarantine(git, Path(folder)))
         return _Making(wanted, git, Path(folder), now).result(check=check, diff=diff)
@@ -526,7 +526,7 @@ def _read(patch: str) -> str:
     """Return the text of a patch that is given as such, or by its path."""
     if "\n" in patch:
         return patch if patch.endswith("\n") else f"{patch}\n"
-    path = Path(patch).expanduser()
+    path = Path(os.path.expanduser(patch))
     try:
         data = path.read_bytes()
     except OSError as exc:

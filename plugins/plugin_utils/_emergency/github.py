@@ -112,7 +112,8 @@ class GitHub:
             except requests.ConnectionError as exc:
                 if last:
                     raise self._away(f"it cannot be reached ({type(exc).__name__})") from exc
-            except requests.RequestException as exc:
+            # A place that it names and that is none comes as it is.
+            except (requests.RequestException, ValueError) as exc:
                 raise self._away(f"it did not answer as it should ({type(exc).__name__})") from exc
             else:
                 if answer.status_code < 500 or last:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 from pathlib import Path
@@ -60,7 +61,7 @@ def warnings(
         return [_unknown(one, "hotfix_repository is not set") for one in _once(steps)]
     try:
         with deploy_key(key, known_hosts) as env:
-            git = Git(Path(repository).expanduser(), env=env, secrets=[key] if key else [])
+            git = Git(Path(os.path.expanduser(repository)), env=env, secrets=[key] if key else [])
             git.run("rev-parse", "--git-dir")
             return _told(git, _once(steps), remote, base)
     except HotfixError as exc:

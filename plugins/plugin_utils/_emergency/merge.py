@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import typing as t
 from dataclasses import dataclass, field
@@ -71,7 +72,7 @@ def make(wanted: Wanted, *, check: bool = False) -> dict[str, t.Any]:
     """
     with deploy_key(wanted.key, wanted.known_hosts) as env:
         secrets = [one for one in (wanted.key, wanted.token) if one]
-        git = Git(Path(wanted.repository).expanduser(), env=env, secrets=secrets)
+        git = Git(Path(os.path.expanduser(wanted.repository)), env=env, secrets=secrets)
         state = _look(wanted, git)
         url = git.masked(git.out("remote", "get-url", wanted.remote))
     if state.merged:

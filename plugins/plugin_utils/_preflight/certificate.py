@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import typing as t
 import urllib.parse
 from datetime import datetime
@@ -97,8 +98,8 @@ def budget(path: str | None, now: datetime) -> Found:
     """Say how many more orders the authority would take, by the orders that were noted in a file."""
     if not path:
         return Found(SKIPPED, "preflight_acme_orders is not set: no orders are noted.")
-    if not Path(path).expanduser().is_file():
-        return Found(SKIPPED, f"No order was noted yet (there is no {Path(path).expanduser()}).")
+    if not Path(os.path.expanduser(path)).is_file():
+        return Found(SKIPPED, f"No order was noted yet (there is no {Path(os.path.expanduser(path))}).")
     made = record.read(path)
     for names in sorted({one.names for one in made}):
         found = record.standing(made, names, now)

@@ -267,7 +267,7 @@ def test_what_a_server_sends_back_is_not_shown(server: Canned, number: int) -> N
     assert TOKEN not in json.dumps(report.as_dict())
 
 
-quick = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FLAGS = {"flags": {"NEW_EDITOR": True, "OTHER": False}}
 FEATURES = {"features": [{"name": "NEW_EDITOR", "environments": [{"name": "production", "enabled": True}]}]}
 
@@ -438,7 +438,7 @@ def test_an_authority_that_answered_so(server: Canned, account: keys.AccountKey,
     converse(server, account)
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_an_authority(server: Canned, account: keys.AccountKey, hasty: None, data: st.DataObject) -> None:
     server.answer = data.draw(answers(authority(server)))
@@ -456,12 +456,14 @@ def test_an_authority_whose_documents_are_odd(
     converse(server, account)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answer=answers([{"number": 5, "state": "open", "html_url": "x", "head": {"sha": "a"}, "merged_at": None}]))
 @example(answer=said(200, '[{"number": "x"}]'))
 @example(answer=said(200, '[{"number": [5]}]'))
 @example(answer=said(200, '[{"head": 5}]'))
 @example(answer=said(201, "5"))
+@example(answer=said(301, "[]", "Location: http://127.0.0.1:99999/"))
+@example(answer=said(301, "[]", "Location: http://a..b/"))
 @example(answer=said(200, DEEP))
 @example(answer=said(422, '{"errors": 5}'))
 @example(answer=said(403, "{}", "Retry-After: " + "9" * 30))
@@ -512,7 +514,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency_check, "_LONGEST_PAUSE", 0.0)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answer=answers(DOCUMENT))
 @example(answer=said(200, "{}", "Content-Type: application/json; charset=idna"))
 @example(answer=said(200, "{}", "Content-Type: application/json; charset=undefined"))

@@ -38,6 +38,7 @@ def told(read: t.Callable[[], t.Any]) -> t.Any:
 @quick
 @given(text=typed)
 @example(text="@" + "a" * 5000)
+@example(text="@~nobody-of-that-name/x")
 @example(text='{"a": ' + "[" * 100_000)
 @example(text="{" + '"a":{' * 5000)
 @example(text="{5}")
@@ -59,6 +60,7 @@ def test_a_value_stays_what_was_typed(text: str) -> None:
 @example(text="a" * 5000)
 @example(text="A=" + "a" * 5000)
 @example(text="A=/")
+@example(text="A=~nobody-of-that-name/x")
 def test_secrets(text: str) -> None:
     if text.partition("=")[2] != "-":
         told(lambda: inputs.secrets([text]))
@@ -67,6 +69,7 @@ def test_secrets(text: str) -> None:
 @quick
 @given(text=typed)
 @example(text="a" * 5000)
+@example(text="~0")
 def test_inventories(text: str) -> None:
     if text:
         told(lambda: inputs.inventories([text]))
