@@ -220,6 +220,7 @@ class Place:
                     ended.problems = shown + self._problems(case, finished=words is again)
                     if not ended.problems:
                         return
+                    ended.printed += "\nStill wrong: " + "; ".join(ended.problems)
 
     def _problems(self, case: Case, *, finished: bool) -> list[str]:
         """Look at the host; *finished* says that it was the run itself that came to its end."""
