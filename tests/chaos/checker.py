@@ -99,6 +99,11 @@ def look(host: Host) -> Found:
     return found
 
 
+def is_backing_down(host: Host) -> bool:
+    """Tell whether the database, the cache or the proxy was stopped: no release starts these."""
+    return any(each["service"] in _BACKING and each["status"] != "running" for each in look(host)["containers"])
+
+
 def problems(
     host: Host,
     versions: Sequence[str],
@@ -147,7 +152,9 @@ def _problems(found: Found, damaged: bool) -> Iterator[str]:
         yield f"users are in {found['live']}, and the record of {current['id']} says {current['slot']}"
     yield from _of_containers(found)
     answers = {(version, saves) for version, saves in found["answers"]}
-    if answers != {(current["version"], True)}:
+    # An emergency build answers with the version of the source that it was built from.
+    expected = next(iter(answers))[0] if current["version"].startswith("hotfix-") else current["version"]
+    if answers != {(expected, True)}:
         yield f"users are answered by {sorted(map(str, answers))}, where {current['version']} is to save their notes"
     yield from _of_records(found, damaged)
 

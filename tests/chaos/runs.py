@@ -33,6 +33,9 @@ ONLY_WITH = {
     "registry_down": {"deploy", "rollback"},
     "image_deleted": {"deploy", "rollback", "hotfix"},
     "lease_stale": {"deploy", "rollback", "restart", "hotfix"},
+    # A flag and a certificate are no matter of releases: these do not mend what is lost of one.
+    "current_dangling": {"deploy", "rollback", "restart", "hotfix"},
+    "record_truncated": {"deploy", "rollback", "restart", "hotfix"},
     "authority_down": {"ssl_renew"},
     "origin_down": {"hotfix"},
 }
@@ -220,6 +223,7 @@ class Place:
                     ended.problems = shown + self._problems(case, finished=words is again)
                     if not ended.problems:
                         return
+                    ended.printed += "\nStill wrong: " + "; ".join(ended.problems)
 
     def _problems(self, case: Case, *, finished: bool) -> list[str]:
         """Look at the host; *finished* says that it was the run itself that came to its end."""
@@ -257,6 +261,8 @@ class Place:
             yield [command, *self._limit, *self._trusted]
 
     def _what_is_down(self, again: list[str]) -> Iterator[list[str]]:
+        if not checker.is_backing_down(self.host):
+            return
         yield ["restart", *self._limit, "-e", "services=postgres,redis", "-e", "force=true", "-e", "takeover=true"]
         yield again
 
