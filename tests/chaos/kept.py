@@ -10,4 +10,4 @@ KEPT: dict[str, str] = {
     "rollback/current_dangling/3": "what users were in was taken for the last good release, and stayed",
 }
 
-QUICK = ("deploy/controller_killed/20", "rollback/module_killed/5")
+QUICK = ("deploy/controller_killed/30", "rollback/controller_killed/9")
