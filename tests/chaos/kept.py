@@ -7,7 +7,8 @@ from __future__ import annotations
 
 KEPT: dict[str, str] = {
     "restart/current_dangling/10": "no release was said to be recorded, and nothing mended the link",
+    "hotfix/origin_down/8": "nothing of the app: an emergency build answers with the version of its source",
     "rollback/current_dangling/3": "what users were in was taken for the last good release, and stayed",
 }
 
-QUICK = ("deploy/controller_killed/20", "rollback/module_killed/5")
+QUICK = ("deploy/controller_killed/30", "rollback/controller_killed/9")
