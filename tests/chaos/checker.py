@@ -151,10 +151,12 @@ def _problems(found: Found, damaged: bool) -> Iterator[str]:
     if current["slot"] != found["live"]:
         yield f"users are in {found['live']}, and the record of {current['id']} says {current['slot']}"
     yield from _of_containers(found)
-    answers = {(version, saves) for version, saves in found["answers"]}
+    answers = set(map(tuple, found["answers"]))
     # An emergency build answers with the version of the source that it was built from.
-    expected = next(iter(answers))[0] if current["version"].startswith("hotfix-") else current["version"]
-    if answers != {(expected, True)}:
+    expected = {(current["version"], True)}
+    if current["version"].startswith("hotfix-"):
+        expected = {(version, True) for version, _saves in answers}
+    if len(answers) != 1 or answers != expected:
         yield f"users are answered by {sorted(map(str, answers))}, where {current['version']} is to save their notes"
     yield from _of_records(found, damaged)
 
