@@ -66,7 +66,6 @@ def rows(kept: Path) -> Iterator[str]:
     for name in NAMES:
         file = kept / f"{name}.json"
         if not file.exists():
-            yield f"| `{name}` | not measured | | |"
             continue
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         for number, one in enumerate(found["limits"]):
@@ -80,7 +79,9 @@ def table(kept: Path = KEPT) -> str:
     """Return the whole of what stands between the marks."""
     head = "| benchmark | what | measured | to be reached |\n| --- | --- | --: | --: |"
     listed = "\n".join(rows(kept))
-    return f"On {machine()}. `python -m benchmarks` makes it anew.\n\n{head}\n{listed}"
+    missing = [f"`{name}`" for name in NAMES if not (kept / f"{name}.json").exists()]
+    lacks = f"\n\nNot measured there by this command: {', '.join(missing)}." if missing else ""
+    return f"On {machine()}. `python -m benchmarks` makes it anew.\n\n{head}\n{listed}{lacks}"
 
 
 def written(text: str, inner: str) -> str:
