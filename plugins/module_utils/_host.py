@@ -106,8 +106,9 @@ class Observation:
 
 def observe(host: Host) -> Observation:
     """Look at a host without changing anything."""
-    lost = lost_link(host)
-    current = lost or host.releases.current()
+    current = host.releases.current()
+    lost = lost_link(host) if current is None else None
+    current = current or lost
     containers = tuple(host.docker.containers(host.app.project))
     unfinished = host.journal.unfinished_switch()
     drift = _drift(host, current, containers) if current else []

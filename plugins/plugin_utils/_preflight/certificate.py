@@ -98,8 +98,9 @@ def budget(path: str | None, now: datetime) -> Found:
     """Say how many more orders the authority would take, by the orders that were noted in a file."""
     if not path:
         return Found(SKIPPED, "preflight_acme_orders is not set: no orders are noted.")
-    if not Path(os.path.expanduser(path)).is_file():
-        return Found(SKIPPED, f"No order was noted yet (there is no {Path(os.path.expanduser(path))}).")
+    file = Path(os.path.expanduser(path))
+    if not file.is_file():
+        return Found(SKIPPED, f"No order was noted yet (there is no {file}).")
     made = record.read(path)
     for names in sorted({one.names for one in made}):
         found = record.standing(made, names, now)

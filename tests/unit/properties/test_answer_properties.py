@@ -13,7 +13,6 @@ import base64
 import contextlib
 import json
 import socket
-import threading
 import typing as t
 
 import pytest
@@ -38,6 +37,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.unit.plugins.module_utils.probe import servers
 from tests.unit.plugins.plugin_utils.acme.test_acme_client import pem
 from tests.unit.properties.hostile import changed, texts
 
@@ -46,26 +46,15 @@ DEEP = "[" * 100_000
 DEEPER = '{"message":' * 3000 + '"x"' + "}" * 3000
 
 
-class Canned:
+class Canned(servers.Server):
     """Answers every request with the same bytes. Who begins with TLS is hung up on."""
 
     def __init__(self) -> None:
+        super().__init__(self._one_answer)
         self.answer = b""
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=50)
-        self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._serve, daemon=True).start()
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _address = self._socket.accept()
-            except OSError:
-                return
-            with contextlib.suppress(OSError), connection:
-                self._one(connection)
-
-    def _one(self, connection: socket.socket) -> None:
+    def _one_answer(self, connection: socket.socket) -> None:
         connection.settimeout(2.0)
         asked = b""
         while not asked.endswith(b"\r\n") and b"\r\n\r\n" not in asked:
@@ -80,11 +69,6 @@ class Canned:
         with contextlib.suppress(OSError):
             while connection.recv(65536):
                 pass
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.store 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.unit.plugins.plugin_utils.incident.test_incident_render import event as plain_event
 from tests.unit.properties.hostile import changed, texts
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,26 +31,9 @@ HUGE = 10**400
 
 
 def event(number: int, kind: str, **data: t.Any) -> dict[str, t.Any]:
-    at = f"2026-01-02T03:04:{number:02d}.000Z"
-    return {
-        "id": f"{number:012x}",
-        "at": at,
-        "end": at,
-        "seconds": 0.5,
-        "clock": "controller",
-        "recorded": at,
-        "mono": float(number),
-        "boot": "b",
-        "kind": kind,
-        "actor": {"kind": "human", "name": "alice@laptop"},
-        "host": "app1",
-        "run": "r1",
-        "step": "switch",
-        "outcome": "done",
-        "text": f"event {number}",
-        "evidence": [],
-        "data": data,
-    }
+    # Some kinds have a text or a host of their own among their data.
+    made = plain_event(number, kind)
+    return {**made, "seconds": 0.5, "host": "app1", "run": "r1", "step": "switch", "outcome": "done", "data": data}
 
 
 #: One of each kind that a report reads, as they are written.
