@@ -160,7 +160,9 @@ def sanity(_slow: bool) -> list[Check]:
 
 
 def unit(slow: bool) -> list[Check]:
-    return [Check("unit tests", pytest("--numprocesses", "2", "tests/unit", slow=slow))]
+    # What hypothesis draws is the same in each run, but where there is time to look into what is new.
+    drawn = ["--hypothesis-profile=new"] if slow else []
+    return [Check("unit tests", pytest("--numprocesses", "2", *drawn, "tests/unit", slow=slow))]
 
 
 def oldest(_slow: bool) -> list[Check]:

@@ -74,7 +74,7 @@ def _of_json(text: str) -> t.Optional[Request]:
 def _number(value: t.Any) -> t.Optional[float]:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

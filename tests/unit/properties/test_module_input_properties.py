@@ -125,7 +125,7 @@ MODULES: dict[str, dict[str, t.Any]] = {
     },
 }
 NAMED_BY_ANSIBLE = (
-    r"argument|option|parameter|value of|required|mutually|missing|Failed to log to syslog|dictionary requested"
+    r"argument|option|parameter|value of|required|mutually|missing|Failed to log to syslog|dictionary"
 )
 #: What would be ended, or asked for long, is only planned.
 ONLY_PLANNED = ("unlock",)

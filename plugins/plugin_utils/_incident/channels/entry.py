@@ -116,7 +116,7 @@ class Entry:
         value = self.get(key)
         try:
             found = float(default if value is None else value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             found = least - 1
         if isinstance(value, bool) or not least <= found <= most:
             raise self.wrong(key, f"is no number from {least:g} to {most:g}", f"set one, such as {key}: {default:g}.")
