@@ -308,9 +308,10 @@ def _one_environment(groups: Vars, hosts: list[str], environments: t.Sequence[st
     if not hosts:
         raise AnsibleActionFail("No host is selected. Next: check the inventory (-i) and the limit (-l).")
     if outside:
+        verb, them = ("is", "it") if len(outside) == 1 else ("are", "them")
         raise AnsibleActionFail(
-            f"{', '.join(outside)} is in no environment ({', '.join(names)}). Nothing was touched. "
-            "Next: put it into one of these inventory groups, or set hotfix_environments to yours."
+            f"{', '.join(outside)} {verb} in no environment ({', '.join(names)}). Nothing was touched. "
+            f"Next: put {them} into one of these inventory groups, or set hotfix_environments to yours."
         )
     if len(chosen) > 1:
         listed = "; ".join(f"{name}: {', '.join(members[name])}" for name in chosen)

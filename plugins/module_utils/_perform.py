@@ -434,6 +434,7 @@ def info(host: Host) -> Result:
         + ([f"The lease is held by {holder.says()}."] if holder else []),
         "managed": seen.managed,
         "live_slot": seen.live,
+        "switched": sorted(host.app.services),
         "strategy": strategy.name,
         "reverts_at": due.at if due else None,
         "current": seen.current.summary() if seen.current else None,

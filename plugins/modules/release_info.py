@@ -67,6 +67,11 @@ current:
   description: The current release, as M(pangeafate.hotfix.release) returns it.
   returned: success
   type: dict
+switched:
+  description: The services that a release replaces, sorted.
+  returned: success
+  type: list
+  elements: str
 last_known_good:
   description: The release that a rollback would go to, were the current one the broken one.
   returned: success

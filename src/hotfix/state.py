@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 State = dict[str, Any]
+_STOPPED = ("exited", "dead")
 _RELEASE = ("id", "version", "state", "slot", "created", "operator", "reason")
 
 
@@ -25,6 +26,8 @@ def state_of(found: Mapping[str, Any]) -> State:
         "drift": [str(one) for one in found.get("drift") or []],
         "unfinished": _unfinished(found.get("unfinished")),
         "failing": failing(found),
+        "stopped": sorted({str(one["service"]) for one in _wanted(found) if one.get("status") in _STOPPED}),
+        "switched": [str(one) for one in found.get("switched") or []],
         "releases": [_release(one) for one in found.get("releases") or [] if isinstance(one, Mapping)],
     }
 
@@ -46,18 +49,22 @@ def _unfinished(found: Any) -> str | None:
 
 def failing(found: Mapping[str, Any]) -> list[str]:
     """Name the containers that ought to serve users and do not."""
-    live = found.get("live_slot")
     bad = []
-    for one in found.get("containers") or []:
+    for one in _wanted(found):
         status, health = str(one.get("status") or ""), str(one.get("health") or "")
-        # A slot that is kept for the way back, and what only holds an image, need not run.
-        kept = one.get("release") and one.get("slot") != live
-        if kept or status == "created":
-            continue
         if status != "running" or health in ("unhealthy", "starting"):
             said = f"{status}, {health}" if health and health != "none" else status
             bad.append(f"{one.get('service')} ({one.get('name')}) is {said}")
     return bad
+
+
+def _wanted(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the containers that ought to run: none of a slot kept for the way back, none that keeps an image."""
+    switched = found.get("switched") or []
+    for one in found.get("containers") or []:
+        kept = (one.get("release") or one.get("service") in switched) and one.get("slot") != found.get("live_slot")
+        if not kept and one.get("status") != "created":
+            yield one
 
 
 def next_commands(states: Mapping[str, State], limit: str) -> list[str]:
@@ -65,6 +72,10 @@ def next_commands(states: Mapping[str, State], limit: str) -> list[str]:
     every = list(states.values())
     if not every:
         return []
+    stopped = sorted({service for one in every for service in one["stopped"]})
+    started = f"hotfix restart {' '.join(stopped)} -l {limit}"
+    if any(set(one["stopped"]) - set(one["switched"]) for one in every):
+        return [f"{started}    what does not run is started, what others need first; no release brings all of it back"]
     if any(one["unfinished"] for one in every):
         return [
             f"hotfix rollback -l {limit}    a change began and never ended: this goes back to what is known good",
@@ -75,6 +86,8 @@ def next_commands(states: Mapping[str, State], limit: str) -> list[str]:
     if any(one["failing"] for one in every):
         if any(one["previous"] for one in every):
             return [f"hotfix rollback -l {limit}    something that ought to run does not"]
+        if stopped:
+            return [f"{started}    it does not run, and there is no release to go back to"]
         return [
             f"hotfix logs -l {limit}    something that ought to run does not, and there is no release to go back to"
         ]

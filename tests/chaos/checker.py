@@ -99,11 +99,6 @@ def look(host: Host) -> Found:
     return found
 
 
-def is_backing_down(host: Host) -> bool:
-    """Tell whether the database, the cache or the proxy was stopped: no release starts these."""
-    return any(each["service"] in _BACKING and each["status"] != "running" for each in look(host)["containers"])
-
-
 def problems(
     host: Host,
     versions: Sequence[str],

@@ -18,7 +18,7 @@ from sandbox.config import HOSTS, SandboxError
 from sandbox.config import host as of_name
 from tests.chaos import checker
 from tests.chaos.source import Source
-from tests.chaos.troubles import CUTS_USERS, DAMAGES, LEAVES_DAMAGE, STOPS_BACKING, TROUBLES
+from tests.chaos.troubles import CUTS_USERS, DAMAGES, LEAVES_DAMAGE, TROUBLES
 from tests.integration import certificates, sabotage
 from tests.integration.driver import APP, RECORDS, UNCHECKED, Host, Played, play
 from tests.integration.hotfix import hotfix
@@ -201,13 +201,9 @@ class Place:
             yield
 
     def _recover(self, case: Case, again: list[str], ended: Ended) -> None:
-        """Type what the operator would: the same again; what `hotfix status` says; what is down; a deploy."""
+        """Type what the operator would: the same again; what `hotfix status` says, and the same again; a deploy."""
         shown = ["the broken run showed a traceback"] if "Traceback" in ended.printed else []
-        ways = [self._the_same, self._as_recommended, self._what_is_down, self._what_was_good]
-        if case.trouble in STOPS_BACKING:
-            # No release brings that back: whoever is told that the database is down starts it.
-            ways.remove(self._as_recommended)
-        for way in ways:
+        for way in (self._the_same, self._as_recommended, self._what_was_good):
             for words in way(again):
                 began = time.monotonic()
                 played = play(*words)
@@ -251,20 +247,18 @@ class Place:
     def _the_same(self, again: list[str]) -> Iterator[list[str]]:
         yield again
 
-    def _as_recommended(self, _again: list[str]) -> Iterator[list[str]]:
+    def _as_recommended(self, again: list[str]) -> Iterator[list[str]]:
         """What `hotfix status` says first, where that changes anything."""
         folder = RECORDS / "chaos"
         folder.mkdir(parents=True, exist_ok=True)
         said = hotfix(folder, "status", *self._limit, "--output", "json").result["next"]
-        command = said[0].split()[1] if said else ""
+        command, *words = said[0].partition("    ")[0].split()[1:] if said else [""]
         if command in ("rollback", "confirm"):
             yield [command, *self._limit, *self._trusted]
-
-    def _what_is_down(self, again: list[str]) -> Iterator[list[str]]:
-        if not checker.is_backing_down(self.host):
-            return
-        yield ["restart", *self._limit, "-e", "services=postgres,redis", "-e", "force=true", "-e", "takeover=true"]
-        yield again
+        elif command == "restart":
+            services = ",".join(words[: words.index("-l")])
+            yield [command, *self._limit, "-e", f"services={services}", *self._trusted]
+            yield again
 
     def _what_was_good(self, _again: list[str]) -> Iterator[list[str]]:
         yield [

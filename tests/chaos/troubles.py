@@ -91,12 +91,19 @@ def ssh_lost(host: Host, words: Words, line: int) -> str:
         faults.restore_ssh(host.name)
 
 
+def _backend(host: Host, line: int) -> str:
+    """One of the running backends, of whatever slot."""
+    names = sorted(host.docker("ps", "--filter", "name=backend", "--format", "{{.Names}}").split())
+    if not names:
+        raise AssertionError("no backend runs any more, so none can be hit")
+    return names[line % len(names)]
+
+
 def container_killed(host: Host, words: Words, line: int) -> str:
     """The engine starts it again: the process died, and nobody stopped the container."""
 
     def act() -> None:
-        names = host.docker("ps", "--filter", "name=backend", "--format", "{{.Names}}").split()
-        pid = host.docker("inspect", "--format", "{{.State.Pid}}", sorted(names)[line % len(names)]).strip()
+        pid = host.docker("inspect", "--format", "{{.State.Pid}}", _backend(host, line)).strip()
         host.run("bash", "-c", f"kill -9 {pid} || true")
 
     return _at(host, words, line, act)
@@ -148,8 +155,7 @@ def clock_jumped(host: Host, words: Words, line: int) -> str:
 
 def memory_short(host: Host, words: Words, line: int) -> str:
     """A container needs more memory than it may have, and the kernel kills it."""
-    names = sorted(faults.containers(host.name, "backend") or faults.containers(host.name, "hocuspocus"))
-    name = names[line % len(names)]
+    name = _backend(host, line)
     try:
         return _at(host, words, line, lambda: faults.starve_of_memory(host.name, name))
     finally:

@@ -33,6 +33,7 @@ LOOKED: dict[str, Any] = {
     "summary": "current is B",
     "managed": True,
     "live_slot": "blue",
+    "switched": ["backend"],
     "current": {"id": "B", "version": "v2", "state": "live", "slot": "blue", "operator": "ann@laptop"},
     "last_known_good": {"id": "A", "version": "v1", "state": "superseded"},
     "releases": [{"id": "B", "version": "v2", "state": "live"}],
@@ -50,6 +51,8 @@ LOOKED: dict[str, Any] = {
             "release": "B",
         },
         {"name": "n2", "service": "backend", "status": "exited", "health": None, "slot": "own", "release": "A"},
+        # Of before anything was recorded: it holds no place in a release, and no user reaches it.
+        {"name": "n0", "service": "backend", "status": "exited", "health": "unhealthy", "slot": "own", "release": None},
         {"name": "n3", "service": "redis", "status": "restarting", "health": None, "slot": "own", "release": None},
         {"name": "n4", "service": "backend", "status": "created", "health": None, "slot": "blue", "release": "B"},
     ],
@@ -143,7 +146,13 @@ def test_what_ran_nothing_is_valid_too() -> None:
 
 def test_a_state_names_what_ought_to_run_and_does_not() -> None:
     assert state_of(LOOKED)["failing"] == ["backend (n1) is running, unhealthy", "redis (n3) is restarting"]
+    assert state_of(LOOKED)["stopped"] == []
     assert state_of({})["current"] is None
+
+
+def test_what_ended_and_ought_to_run_is_named_by_its_service() -> None:
+    ended = [{**one, "status": "exited"} for one in LOOKED["containers"] if one["name"] in ("n0", "n1", "n2", "n3")]
+    assert state_of({**LOOKED, "containers": ended})["stopped"] == ["backend", "redis"]
 
 
 def test_the_text_has_all_that_an_operator_looks_for() -> None:

@@ -35,6 +35,10 @@ from tests.unit.cli.events_of import asked, outcome, record, result, selected, s
 from tests.unit.cli.test_document import BEGAN, LOOKED
 
 ROOT = Path(__file__).resolve().parents[3]
+ENDED = [
+    {"name": "n1", "service": "backend", "status": "exited", "slot": "blue", "release": "B"},
+    {"name": "n3", "service": "redis", "status": "exited", "slot": "own", "release": None},
+]
 ROLLBACK = Task("rollback", "rollback", changes=True)
 
 
@@ -213,6 +217,11 @@ def test_processes_below_are_ended_and_what_detached_itself_is_left(tmp_path: Pa
         ({"unfinished": None, "reverts_at": None}, "rollback"),
         ({"unfinished": None, "reverts_at": None, "last_known_good": None}, "logs"),
         ({"unfinished": None, "reverts_at": None, "containers": []}, "diagnose"),
+        # A rollback starts no database: that comes first, whatever else is the matter.
+        ({"containers": ENDED}, "restart backend redis"),
+        ({"containers": ENDED[1:]}, "restart redis"),
+        ({"containers": ENDED[:1]}, "rollback"),
+        ({"containers": ENDED[:1], "unfinished": None, "reverts_at": None, "last_known_good": None}, "restart backend"),
         ({"unfinished": None, "reverts_at": None, "containers": [], "drift": []}, "smoke"),
         (
             {"unfinished": None, "reverts_at": None, "containers": [], "drift": [], "managed": False},
