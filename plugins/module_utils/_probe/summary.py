@@ -29,6 +29,9 @@ BEFORE, DURING, AFTER = "before", "during", "after"
 PHASES = (BEFORE, DURING, AFTER)
 _SLOW = 1.0
 _REASONS_SHOWN = 3
+#: In the lines; the numbers have all. A host that flaps would hide what was done, and so would a fleet of such hosts.
+_OUTAGES_SHOWN = 3
+_HOSTS_SHOWN = 5
 
 Numbers = t.Dict[str, t.Any]
 
@@ -219,19 +222,41 @@ def lines(numbers: Numbers) -> t.List[str]:
     if not numbers["targets"]:
         return ["availability was not measured: " + ("; ".join(_unusable(numbers)) or "nothing was sampled") + "."]
     several = len(numbers["targets"]) > 1
+    of_hosts = {name: _lines_of(one, f" at {name}" if several else "") for name, one in numbers["targets"].items()}
+    noticed = [name for name, said in of_hosts.items() if said]
+    worst = sorted(noticed, key=lambda name: _badness(numbers["targets"][name]), reverse=True)[:_HOSTS_SHOWN]
     said = [_first_line(numbers)]
-    for name, one in numbers["targets"].items():
-        at = f" at {name}" if several else ""
-        said += [f"down{at} {_bounds(outage)}{_since(outage)}." for outage in one["outages"]]
-        degraded = one["degraded"]
-        if degraded["samples"]:
-            many = f"{degraded['samples']} sample{'s' if degraded['samples'] > 1 else ''}"
-            said.append(f"degraded{at} {_bounds(degraded)} (slow, or failed by itself: {many}).")
-        said += [f"{text[:-1]}{at}." for text in _websocket_lines(one["websocket"])]
-        unseen = sum(gap["seconds"] for gap in one["gaps"])
-        if unseen:
-            said.append(f"nothing was sampled{at} for {unseen:.1f} s: this machine was busy.")
+    said += [text for name in noticed if name in worst for text in of_hosts[name]]
+    others = [name for name in noticed if name not in worst]
+    if others:
+        down = [numbers["targets"][name]["down"]["lower"] for name in others if numbers["targets"][name]["outages"]]
+        most = f"{len(down)} of them down, for {max(down):.1f} s at least where it was longest" if down else "none down"
+        said.append(f"{len(others)} more hosts fared no worse ({most}): {', '.join(others)}.")
     return [*said, *_not_counted(numbers)]
+
+
+def _badness(one: Numbers) -> t.Tuple[float, float, float]:
+    return one["down"]["lower"], one["degraded"]["lower"], (one["websocket"] or {}).get("away") or 0.0
+
+
+def _lines_of(one: Numbers, at: str) -> t.List[str]:
+    """Say what was noticed at a host."""
+    said = [f"down{at} {_bounds(outage)}{_since(outage)}." for outage in one["outages"]]
+    if len(said) > _OUTAGES_SHOWN:
+        longest = max(one["outages"], key=lambda outage: outage["lower"])
+        said = [
+            f"down{at} {len(said)} times, {_bounds(one['down'])} in all.",
+            f"down{at} for longest {_bounds(longest)}{_since(longest)}.",
+        ]
+    degraded = one["degraded"]
+    if degraded["samples"]:
+        many = f"{degraded['samples']} sample{'s' if degraded['samples'] > 1 else ''}"
+        said.append(f"degraded{at} {_bounds(degraded)} (slow, or failed by itself: {many}).")
+    said += [f"{text[:-1]}{at}." for text in _websocket_lines(one["websocket"])]
+    unseen = sum(gap["seconds"] for gap in one["gaps"])
+    if unseen:
+        said.append(f"nothing was sampled{at} for {unseen:.1f} s: this machine was busy.")
+    return said
 
 
 def _first_line(numbers: Numbers) -> str:

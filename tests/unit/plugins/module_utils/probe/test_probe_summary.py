@@ -92,6 +92,26 @@ def test_one_failure_is_degraded_and_two_are_down() -> None:
     assert (len(two["outages"]), two["degraded"]["samples"]) == (1, 2)
 
 
+def test_a_host_that_flaps_is_summed_up() -> None:
+    found = told(target(), row("gffgffgffffgffg"))
+    assert len(found["targets"]["p1"]["outages"]) == 4
+    assert found["lines"][1:] == [
+        "down 4 times, for 1.2 to 2.8 s in all.",
+        "down for longest for 0.6 to 1.0 s from 2026-01-02T03:04:06.400Z.",
+    ]
+
+
+def test_of_a_fleet_the_worst_are_told_and_the_others_named() -> None:
+    names = [f"p{number}" for number in range(1, 10)]
+    rows = [row("g" + "f" * number + "g", name) for number, name in enumerate(names)]
+    found = told([target(name) for name in names], *rows)
+    assert len(found["targets"]) == 9
+    assert [line.partition(" for ")[0] for line in found["lines"][1:-1]] == [f"down at p{n}" for n in range(5, 10)]
+    assert found["lines"][-1] == (
+        "3 more hosts fared no worse (2 of them down, for 0.4 s at least where it was longest): p2, p3, p4."
+    )
+
+
 def test_degraded_is_told_apart() -> None:
     said = told(target(), row("ggsssggg"))["lines"]
     assert said[1:] == ["degraded for 0.4 to 0.8 s (slow, or failed by itself: 3 samples)."]
