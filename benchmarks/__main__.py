@@ -37,6 +37,7 @@ NAMES = (
     "incident",
     "emergency_build",
     "hotfix",
+    "scale",
     "soak",
 )
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

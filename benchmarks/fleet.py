@@ -34,6 +34,7 @@ name: {STORES}
 services:
   postgres:
     image: notes-postgres:1
+    command: [postgres-entrypoint, -c, max_connections=500]
     environment: {{POSTGRES_USER: notes, POSTGRES_PASSWORD: fleet, POSTGRES_DB: notes}}
     networks: [stores]
     healthcheck: {{test: ["CMD", "pg_isready", "--quiet", "--host=127.0.0.1"], start_period: 30s, start_interval: 1s}}

@@ -4,8 +4,9 @@
 """Measure how rollback, flag and diagnose grow with the fleet: 1, 5 and 20 names, all of one host of the sandbox.
 
 Each name has an app, a journal, a lease and an SSH connection of its own (benchmarks/fleet.py); the machine is shared,
-with whoever commands it too. Beside them a playbook of one task, which is what Ansible itself costs. Memory is that of
-all processes of the command here, each page counted once; it is sampled in a run of its own, which is not timed.
+with whoever commands it too. Beside them a playbook of one task, which is what Ansible itself costs. CPU seconds are
+those of the command here, and of all else on the machine, which are the hosts. Memory is that of all processes of the
+command here, each page counted once; it is sampled in a run of its own, which is not timed.
 
     .venv/bin/python -m benchmarks.scale [--rounds 3] [--host prod2] [--sizes 1 5 20] [--json FILE]
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -22,7 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import fleet
@@ -36,6 +38,19 @@ LIMIT = 3.0
 PLAIN = ("-e", "deploy_preflight=false", "-e", "deploy_baseline=false")
 
 
+@dataclass(frozen=True)
+class Spent:
+    """Seconds by the clock, CPU seconds here and elsewhere on this machine; or the most megabytes."""
+
+    seconds: float = 0.0
+    here: float = 0.0
+    elsewhere: float = 0.0
+    megabytes: float = 0.0
+
+
+Run = Callable[..., Spent]
+
+
 @dataclass
 class Fleet:
     """The names, and how they are commanded."""
@@ -43,7 +58,6 @@ class Fleet:
     host: str
     folder: Path
     size: int
-    incidents: list[Path] = field(default_factory=list)
 
     def command(self, playbook: str | Path, number: int, *arguments: str) -> list[str]:
         path = playbook if isinstance(playbook, Path) else ROOT / f"playbooks/{playbook}.yml"
@@ -61,16 +75,16 @@ class Fleet:
                 command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
             )
 
-    def run(self, playbook: str | Path, number: int, *arguments: str) -> float:
-        """Run a command that must work, and return its seconds."""
+    def run(self, playbook: str | Path, number: int, *arguments: str) -> Spent:
+        """Run a command that must work, and return what it took."""
         log = self.folder / "log"
-        began = time.monotonic()
+        began, machine, here = time.monotonic(), _machine(), _here()
         code = self.start(self.command(playbook, number, *arguments), log).wait()
-        took = time.monotonic() - began
+        took, used = time.monotonic() - began, _here() - here
         _require(code, playbook, log)
-        return took
+        return Spent(took, used, _machine() - machine - used)
 
-    def memory(self, playbook: str | Path, number: int, *arguments: str) -> float:
+    def memory(self, playbook: str | Path, number: int, *arguments: str) -> Spent:
         """Run a command that must work, and return the most megabytes that its processes had together."""
         log = self.folder / "log"
         process = self.start(self.command(playbook, number, *arguments), log)
@@ -79,7 +93,18 @@ class Fleet:
             most = max(most, sum(map(_kilobytes, _descendants(process.pid))))
             time.sleep(0.2)
         _require(process.returncode, playbook, log)
-        return most / 1024
+        return Spent(megabytes=most / 1024)
+
+
+def _here() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _machine() -> float:
+    """CPU seconds since the machine came up, without those in which it waited."""
+    user, nice, system, _idle, _waiting, irq, soft = map(int, Path("/proc/stat").read_text("ascii").split()[1:8])
+    return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
 
 
 def _require(code: int, playbook: str | Path, log: Path) -> None:
@@ -105,16 +130,16 @@ def _kilobytes(pid: int) -> int:
     return 0
 
 
-def actions(hosts: Fleet) -> dict[str, Callable[[Callable[..., float], int], float]]:
+def actions(hosts: Fleet) -> dict[str, Callable[[Run, int], Spent]]:
     """What is measured: given how to run a command and for how many, each returns what was measured of it."""
     one_task = hosts.folder / "one_task.yml"
     one_task.write_text(ONE_TASK, encoding="utf-8")
 
-    def rollback(run: Callable[..., float], number: int) -> float:
+    def rollback(run: Run, number: int) -> Spent:
         hosts.run("deploy", number, "-e", f"version={BAD}", *PLAIN)
         return run("rollback", number, "-e", "rollback_look=false")
 
-    def flag(run: Callable[..., float], number: int) -> float:
+    def flag(run: Run, number: int) -> Spent:
         taken = run("feature_flag", number, "-e", f"flag={FLAG}", "-e", "enabled=false")
         hosts.run("feature_flag", number, "-e", f"flag={FLAG}", "-e", "enabled=true")
         return taken
@@ -144,38 +169,48 @@ def main() -> int:
             with fleet.tunnel(options.host, hosts.size):
                 hosts.run("adopt", hosts.size)
                 hosts.run("proxy", hosts.size)
-                seconds, megabytes = measure(hosts, sizes, options.rounds)
+                found = measure(hosts, sizes, options.rounds)
         finally:
             fleet.remove(options.host)
     limits = [
-        Limit(f"{what} of {sizes[-1]} hosts, in times of {sizes[0]}", times[sizes[-1]] / times[sizes[0]], LIMIT)
-        for what, times in seconds.items()
+        Limit(
+            f"{what} of {sizes[-1]} hosts, in times of {sizes[0]}", of[sizes[-1]].seconds / of[sizes[0]].seconds, LIMIT
+        )
+        for what, of in found.items()
         if what != "one task"
     ]
-    return judge(limits, {"rounds": options.rounds, "seconds": seconds, "megabytes": megabytes}, options.json)
+    numbers = {what: {size: asdict(one) for size, one in of.items()} for what, of in found.items()}
+    return judge(limits, {"rounds": options.rounds, "medians": numbers}, options.json)
 
 
-def measure(
-    hosts: Fleet, sizes: Sequence[int], rounds: int
-) -> tuple[dict[str, dict[int, float]], dict[str, dict[int, float]]]:
-    """Return the medians of the seconds, and the megabytes, of each action by the number of hosts."""
-    seconds: dict[str, dict[int, float]] = {}
-    megabytes: dict[str, dict[int, float]] = {}
-    print(f"medians of {rounds} rounds; {len(sizes)} sizes of a fleet on {hosts.host}")
+def measure(hosts: Fleet, sizes: Sequence[int], rounds: int) -> dict[str, dict[int, Spent]]:
+    """Return the medians of what each action takes, by the number of hosts."""
+    found: dict[str, dict[int, Spent]] = {}
+    print(
+        f"medians of {rounds} rounds, all names on {hosts.host}; CPU of the command + of all else, and how busy it was"
+    )
     for what, act in actions(hosts).items():
-        taken: dict[int, list[float]] = {size: [] for size in sizes}
-        megabytes[what] = {size: act(hosts.memory, size) for size in sizes}
+        most = {size: act(hosts.memory, size).megabytes for size in sizes}
+        taken: dict[int, list[Spent]] = {size: [] for size in sizes}
         for _round in range(rounds):
             for size in sizes:
                 taken[size].append(act(hosts.run, size))
-        seconds[what] = {size: statistics.median(times) for size, times in taken.items()}
-        for size, times in taken.items():
+        found[what] = {size: _median(taken[size], most[size]) for size in sizes}
+        for size, one in found[what].items():
+            busy = (one.here + one.elsewhere) / one.seconds / (os.cpu_count() or 1)
             print(
-                f"  {what:<10} {size:3} hosts {seconds[what][size]:6.2f} s   ({min(times):.2f} to {max(times):.2f})"
-                f" {megabytes[what][size]:6.0f} MB",
+                f"  {what:<10} {size:3} hosts {one.seconds:6.2f} s   CPU {one.here:5.2f} + {one.elsewhere:5.2f} s"
+                f" ({busy:4.0%}) {one.megabytes:6.0f} MB",
                 flush=True,
             )
-    return seconds, megabytes
+    return found
+
+
+def _median(every: Sequence[Spent], megabytes: float) -> Spent:
+    seconds, here, elsewhere = (
+        statistics.median(getattr(one, name) for one in every) for name in ("seconds", "here", "elsewhere")
+    )
+    return Spent(seconds, here, elsewhere, megabytes)
 
 
 if __name__ == "__main__":
