@@ -193,7 +193,8 @@ def target(slow: bool) -> list[Check]:
 
 
 def integration(slow: bool, part: str | None = None) -> list[Check]:
-    found = pytest("tests/integration/sandbox", slow=slow)
+    # What takes longest is told, so that the tier stays short.
+    found = pytest("--durations=25", "--durations-min=10", "tests/integration/sandbox", slow=slow)
     if part:
         found += ["--part", part]
     return [Check("playbooks against the sandbox", found)]
