@@ -4,7 +4,8 @@
 """Make every measurement, one after the other, and write what was to be reached and what was as one table.
 
 The table goes into README.md, between the two marks that are there for it, with the machine, the versions and the
-command. The numbers of each benchmark are kept, so that one of them can be made again without the others.
+command. What each benchmark came to is kept in measured.json beside this file, with its day and its machine, so that
+one of them can be made again without the others; every number of the last runs is under artifacts/benchmarks.
 
     .venv/bin/python -m benchmarks [--only NAME …] [--rounds N] [--table]
 """
@@ -26,8 +27,8 @@ from typing import Any
 from benchmarks.limits import Limit
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = ROOT / "artifacts/benchmarks"
-#: In the order of the table; the costliest come last.
+NUMBERS = ROOT / "artifacts/benchmarks"
+KEPT = ROOT / "benchmarks/measured.json"
 NAMES = (
     "rollback",
     "smoke_check",
@@ -43,12 +44,34 @@ NAMES = (
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
+Measured = dict[str, dict[str, Any]]
+
+
 def measure(name: str, rounds: int | None) -> int:
-    """Make one benchmark, which tells by itself how it goes; return its exit code."""
+    """Make one benchmark, which tells by itself how it goes; keep what it came to, and return its exit code."""
     print(f"\n=== {name}\n", flush=True)
+    NUMBERS.mkdir(parents=True, exist_ok=True)
+    file = NUMBERS / f"{name}.json"
+    file.unlink(missing_ok=True)
     more = ["--rounds", str(rounds)] if rounds else []
-    program = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(KEPT / f"{name}.json")]
-    return subprocess.run([*program, *more], cwd=ROOT, check=False).returncode
+    program = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(file)]
+    code = subprocess.run([*program, *more], cwd=ROOT, check=False).returncode
+    if file.exists():
+        keep(name, json.loads(file.read_text(encoding="utf-8")), machine())
+    return code
+
+
+def keep(name: str, found: dict[str, Any], on: str, file: Path = KEPT) -> None:
+    """Put what a benchmark came to beside what the others did."""
+    every = kept(file)
+    every[name] = {"measured": found["measured"], "machine": on, "limits": found["limits"]}
+    file.write_text(json.dumps(every, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def kept(file: Path = KEPT) -> Measured:
+    """Return what each benchmark came to when it was made last."""
+    found: Measured = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return found
 
 
 def machine() -> str:
@@ -62,13 +85,10 @@ def machine() -> str:
     )
 
 
-def rows(kept: Path) -> Iterator[str]:
-    """Yield a line of the table for every limit of every benchmark whose numbers are there."""
+def rows(measured: Measured) -> Iterator[str]:
+    """Yield a line of the table for every limit of every benchmark that was made."""
     for name in NAMES:
-        file = kept / f"{name}.json"
-        if not file.exists():
-            continue
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        found = measured.get(name, {"limits": []})
         for number, one in enumerate(found["limits"]):
             limit = Limit(**one)
             called = f"`{name}`, {found['measured']}" if number == 0 else ""
@@ -76,13 +96,14 @@ def rows(kept: Path) -> Iterator[str]:
             yield f"| {called} | {limit.what} | {shown} | {limit.allowed} |"
 
 
-def table(kept: Path = KEPT) -> str:
+def table(measured: Measured) -> str:
     """Return the whole of what stands between the marks."""
     head = "| benchmark | what | measured | to be reached |\n| --- | --- | --: | --: |"
-    listed = "\n".join(rows(kept))
-    missing = [f"`{name}`" for name in NAMES if not (kept / f"{name}.json").exists()]
+    listed = "\n".join(rows(measured))
+    missing = [f"`{name}`" for name in NAMES if name not in measured]
     lacks = f"\n\nNot measured there by this command: {', '.join(missing)}." if missing else ""
-    return f"On {machine()}. `python -m benchmarks` makes it anew.\n\n{head}\n{listed}{lacks}"
+    machines = "; or on ".join(dict.fromkeys(measured[name]["machine"] for name in NAMES if name in measured))
+    return f"On {machines}. `python -m benchmarks` makes it anew.\n\n{head}\n{listed}{lacks}"
 
 
 def written(text: str, inner: str) -> str:
@@ -101,11 +122,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="of each, instead of what each makes by itself")
     parser.add_argument("--table", action="store_true", help="measure nothing, write the table of what is kept")
     options = parser.parse_args()
-    KEPT.mkdir(parents=True, exist_ok=True)
     codes = [] if options.table else [measure(name, options.rounds) for name in options.only]
+    shown = table(kept())
     readme = ROOT / "README.md"
-    readme.write_text(written(readme.read_text(encoding="utf-8"), table()), encoding="utf-8")
-    print(f"\n{table()}")
+    readme.write_text(written(readme.read_text(encoding="utf-8"), shown), encoding="utf-8")
+    print(f"\n{shown}")
     return 1 if any(codes) else 0
 
 

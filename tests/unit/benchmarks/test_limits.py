@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import NAMES, table, written
+from benchmarks.__main__ import KEPT, NAMES, keep, kept, table, written
 from benchmarks.limits import Limit, judge
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,15 +40,29 @@ def test_what_was_kept_is_told_from_what_was_missed(
 
 
 def test_the_table_holds_every_limit_and_names_what_was_not_measured(tmp_path: Path) -> None:
-    judge([Limit("warm", 1.1, 1.15), Limit("failed", 2, 0)], {}, tmp_path / "rollback.json")
-    lines = table(tmp_path).splitlines()
+    judge([Limit("warm", 1.1, 1.15), Limit("failed", 2, 0)], {"more": 1}, tmp_path / "rollback.json")
+    file = tmp_path / "measured.json"
+    keep("soak", {"measured": "2026-01-02", "limits": []}, "1 core", file)
+    keep("rollback", json.loads((tmp_path / "rollback.json").read_text(encoding="utf-8")), "2 cores", file)
+    lines = table(kept(file)).splitlines()
     assert any(
         line.startswith("| `rollback`, 20") and line.endswith("| warm | 1.10 | at most 1.15 |") for line in lines
     )
     assert "|  | failed | **2.00, missed** | at most 0.00 |" in lines
     assert lines[-1].startswith("Not measured there by this command: `smoke_check`,")
-    assert lines[-1].endswith("`soak`.")
-    assert "`python -m benchmarks` makes it anew." in lines[0]
+    assert lines[-1].endswith("`scale`.")
+    assert lines[0] == "On 2 cores; or on 1 core. `python -m benchmarks` makes it anew."
+
+
+def test_a_benchmark_that_is_made_again_leaves_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "measured.json"
+    for name, day in (("soak", "2026-01-01"), ("scale", "2026-01-02"), ("soak", "2026-01-03")):
+        keep(name, {"measured": day, "limits": []}, "2 cores", file)
+    assert {name: one["measured"] for name, one in kept(file).items()} == {"soak": "2026-01-03", "scale": "2026-01-02"}
+
+
+def test_the_readme_shows_what_is_kept() -> None:
+    assert table(kept(KEPT)) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_table_goes_where_the_readme_has_a_place_for_it() -> None:
@@ -61,5 +75,5 @@ def test_the_table_goes_where_the_readme_has_a_place_for_it() -> None:
 
 
 def test_every_benchmark_is_made() -> None:
-    there = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__", "__main__", "limits"}
+    there = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__", "__main__", "limits", "fleet"}
     assert set(NAMES) == there
