@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import typing as t
 from datetime import UTC, datetime, timedelta
@@ -118,6 +119,18 @@ def test_nobody_there(account: keys.AccountKey, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(acme, "_PAUSE", 0.01)
     with pytest.raises(acme.AcmeError, match=r"does not answer .*connection refused"):
         acme.Client("http://127.0.0.1:9/dir", account).directory()
+
+
+def test_one_that_takes_connections_and_says_nothing_is_waited_for_once(account: keys.AccountKey) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(5)
+        client = acme.Client(f"http://127.0.0.1:{silent.getsockname()[1]}/dir", account, timeout=0.2)
+        with pytest.raises(acme.AcmeError, match=r"it was silent for too long"):
+            client.directory()
+        silent.accept()[0].close()
+        silent.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            silent.accept()
 
 
 def test_a_page_is_no_directory(ca: Authority, account: keys.AccountKey) -> None:
