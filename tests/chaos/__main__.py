@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first run, to go on with a seed")
     parser.add_argument("--minutes", type=float, default=None, help="begin no run after so many")
     parser.add_argument("--host", default="staging1")
+    parser.add_argument("--whole", action="store_true", help="command all hosts of its group; one has the trouble")
     parser.add_argument("--action", action="append", default=[], choices=sorted(ACTIONS), help="draw among these")
     parser.add_argument("--case", action="append", default=[], help="make this run, as a report names it")
     options = parser.parse_args()
@@ -45,7 +46,7 @@ def main() -> int:
     series = range(options.first, options.first + options.runs)
     cases = cases or [drawn(seed, number, options.action) for number in series]
     print(f"seed {seed}, {len(cases)} runs on {options.host}", flush=True)
-    place = Place(options.host)
+    place = Place(options.host, whole=options.whole)
     every = []
     began = time.monotonic()
     for number, case in enumerate(cases, options.first):

@@ -97,15 +97,17 @@ def case_of(text: str) -> Case:
 class Place:
     """A host under management. A run begins with what the one before left, where that was good; else it is made anew.
 
-    A deploy goes to the one of two versions that is not current, and a flag to what it is not.
+    A deploy goes to the one of two versions that is not current, and a flag to what it is not. With *whole* all hosts
+    of its group are commanded, of which one has the trouble; a certificate is renewed on all of them in any case.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, whole: bool = False) -> None:
         self.host = Host(name)
         group = of_name(name).group
-        #: The others behind the same name: a certificate is renewed on all of them.
+        #: The others behind the same name.
         self._mates = [Host(one.name) for one in HOSTS if one.group == group and one.name != name]
-        self._limit = ("-l", name)
+        self._every = [self.host, *self._mates] if whole else [self.host]
+        self._limit = ("-l", group if whole else name)
         self._group = ("-l", group)
         self._ready = self._mates_ready = False
         self._enabled = True
@@ -116,7 +118,7 @@ class Place:
 
     def prepare(self, case: Case) -> None:
         if not self._ready:
-            zero_downtime(self.host.name)
+            zero_downtime(*(one.name for one in self._every))
             self._version = GOOD
         self._ready = False
         if case.action == "rollback" and self.host.current()["arrived_by"] != "deploy":
@@ -134,7 +136,7 @@ class Place:
         if not self._trusted:
             acme.up()
             self._trusted = ("-e", f"hotfix_public_ca_file={acme.CA_FILE}")
-        if self._mates and not self._mates_ready:
+        if self._mates and not self._mates_ready and len(self._every) == 1:
             zero_downtime(*(mate.name for mate in self._mates))
         self._mates_ready = False
         every = [self.host, *self._mates]
@@ -194,9 +196,9 @@ class Place:
 
     @contextmanager
     def _mates_as_they_are(self, case: Case) -> Iterator[None]:
-        """Give the other hosts of a renewal the interpreter by which the one is broken; nothing is broken there."""
+        """Give the other hosts of a run the interpreter by which the one is broken; nothing is broken there."""
         with ExitStack() as stack:
-            for mate in self._mates if case.action == "ssl_renew" else ():
+            for mate in self._mates if case.action == "ssl_renew" or len(self._every) > 1 else ():
                 stack.enter_context(sabotage.at(mate, kill=False, action="nothing"))
             yield
 
@@ -222,7 +224,7 @@ class Place:
                     ended.printed += "\nStill wrong: " + "; ".join(ended.problems)
 
     def _problems(self, case: Case, *, finished: bool) -> list[str]:
-        """Look at the host; *finished* says that it was the run itself that came to its end."""
+        """Look at every host; *finished* says that it was the run itself that came to its end."""
         before, after = self._version, self._other
         damaged = case.trouble in DAMAGES
         wanted = {"deploy": [before, after], "rollback": ["*"], "hotfix": [before, "hotfix-*"]}
@@ -232,7 +234,13 @@ class Place:
         elif finished and (case.action == "hotfix" or (case.action == "rollback" and not damaged)):
             but = before
         flag = (FLAG, not self._enabled) if case.action == "flag" and finished else None
-        found = checker.problems(self.host, versions, but=but, flag=flag, damaged=case.trouble in LEAVES_DAMAGE)
+        found = []
+        for host in self._every:
+            unreadable = host is self.host and case.trouble in LEAVES_DAMAGE
+            said = checker.problems(host, versions, but=but, flag=flag, damaged=unreadable)
+            found += [f"{host.name}: {text}" for text in said]
+        if not found and len({host.current()["version"] for host in self._every}) > 1:
+            found.append("the hosts run different versions")
         if finished and case.action == "ssl_renew":
             found += self._of_certificate()
         return found
