@@ -100,6 +100,15 @@ def usable_address(address: t.Optional[str], option: str = "address") -> t.Optio
     return address.rpartition(":")[0].strip("[]"), int(match.group(1))
 
 
+def with_port(address: str, parts: urllib.parse.SplitResult) -> str:
+    """Return host and port of an address; the port of the URL where it has none."""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if address.count(":") > 1 and not address.startswith("["):
+        return f"[{address}]:{port}"
+    bare = address.endswith("]") if address.startswith("[") else ":" not in address
+    return f"{address}:{port}" if bare else address
+
+
 @dataclass(frozen=True)
 class Tls:
     """How certificates are checked."""
