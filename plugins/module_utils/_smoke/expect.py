@@ -22,6 +22,8 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.veil impo
 
 EXPECTATIONS = ("status", "headers", "contains", "not_contains", "json", "duration")
 _SHOWN = 120
+#: What Python says of a regular expression that is none, is nested too deeply, or repeats too often.
+NO_REGEX = (re.error, RecursionError, OverflowError)
 
 
 def same(found: t.Any, wanted: t.Any) -> bool:
@@ -165,8 +167,10 @@ def regex(text: str, said: str) -> None:
     """Raise when *text* is no regular expression."""
     try:
         re.compile(text)
-    except re.error as exc:
-        raise BadInputError(f"{said}: {text!r} is no regular expression ({exc}).", next_step="correct it.") from exc
+    except NO_REGEX as exc:
+        raise BadInputError(
+            f"{said}: {text[:200]!r} is no regular expression ({exc}).", next_step="correct it."
+        ) from exc
 
 
 @dataclass(frozen=True)
