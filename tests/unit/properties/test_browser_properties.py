@@ -113,8 +113,8 @@ class Browser:
         said = self.conversation if isinstance(self.conversation, dict) else {}
         results, events = said.get("results"), said.get("events")
         found = results.get(message["method"], {}) if isinstance(results, dict) else results
-        wrong = isinstance(found, dict) and "error" in found
-        self._tell({"id": message["id"], **({"error": found["error"]} if wrong else {"result": found})})
+        answer = {"error": found["error"]} if isinstance(found, dict) and "error" in found else {"result": found}
+        self._tell({"id": message["id"], **answer})
         if message["method"] == "Page.navigate":
             self._write(self.noise)
             for one in events if isinstance(events, list) else []:

@@ -90,9 +90,8 @@ def frame(first: int, payload: bytes, width: int = 0, size: int | None = None, m
     bit = 0x80 if mask else 0
     if width == 0:
         return bytes([first, bit | (size & 0x7F)]) + mask + payload
-    return (
-        bytes([first, bit | (126 if width == 2 else 127)]) + (size % 256**width).to_bytes(width, "big") + mask + payload
-    )
+    number = (size & ((1 << 8 * width) - 1)).to_bytes(width, "big")
+    return bytes([first, bit | (126 if width == 2 else 127)]) + number + mask + payload
 
 
 def closing(code: int, reason: bytes = b"") -> bytes:
