@@ -25,17 +25,24 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.testing import patch_module_args
+from ansible.plugins.action import ActionBase
 from ansible_collections.pangeafate.hotfix.plugins.action import diagnose as diagnose_action
+from ansible_collections.pangeafate.hotfix.plugins.action import diagnose_report as report_action
+from ansible_collections.pangeafate.hotfix.plugins.action import emergency_build as build_action
 from ansible_collections.pangeafate.hotfix.plugins.action import image_transfer as transfer_action
 from ansible_collections.pangeafate.hotfix.plugins.action import release as release_action
+from ansible_collections.pangeafate.hotfix.plugins.action import ssl_order as order_action
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _argspec, _settings, _switch_back
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Docker
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags import setup as flags
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.values import flag_name
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart import perform
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency import guards
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -472,3 +479,61 @@ def test_where_users_reach_the_app_is_looked_at_or_why_it_cannot_be(public: t.An
     assert found["status"] == "seen" or found["why"]
     # What nobody thought of would be told by its type.
     assert "It could not be looked at (" not in found["why"], found
+
+
+NO_NUMBERS = [float("nan"), float("inf"), -1.0, 10**400]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=["nan", "inf", "negative", "huge"])
+@pytest.mark.parametrize(
+    ("module", "option"),
+    [
+        *[("preflight", one) for one in ("timeout", "backup_age", "clock_skew", "certificate_days")],
+        ("logs", "timeout"),
+        ("service_logs", "timeout"),
+    ],
+)
+def test_a_limit_that_is_no_number_is_no_limit(tmp_path: Path, module: str, option: str, value: t.Any) -> None:
+    """What is compared with NaN is neither too much nor too little, and all would look well."""
+    result = called(module, {**MODULES[module], "app_dir": str(tmp_path), option: value}, planning=True)
+    require_told(result)
+    assert result["failed"]
+    # Ansible itself makes no number of some.
+    assert result.get("outcome", "bad_input") == "bad_input"
+    assert "outcome" not in result or option in result["msg"]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS[:3], ids=["nan", "inf", "negative"])
+@pytest.mark.parametrize("option", ["high_cpu", "high_memory"])
+def test_a_restart_takes_none_either(option: str, value: float) -> None:
+    wanted = perform.Wanted(names=("backend",), **{option: t.cast("t.Any", value)})
+    with pytest.raises(BadInputError, match=f"restart_{option}"):
+        perform._checked(wanted)
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS[:3], ids=["nan", "inf", "negative"])
+def test_a_limit_on_the_controller_is_none_either(value: float) -> None:
+    for name, default in (("build_timeout", 900.0), ("push_timeout", 300.0), ("parallel", 0)):
+        options = {"parallel": 0, "build_timeout": 900.0, "push_timeout": 300.0}
+        assert options[name] == default
+        with pytest.raises(BadInputError, match=name):
+            build_action.wanted({**options, name: value})
+    for limit in ("files", "lines", "test_timeout"):
+        with pytest.raises(BadInputError, match=limit):
+            guards.Limits(**{limit: t.cast("t.Any", value)})
+    for time in ("request_timeout", "timeout", "dns_timeout", "days"):
+        options = {"request_timeout": 20.0, "timeout": 120.0, "dns_timeout": 300.0, "days": 30.0}
+        with pytest.raises(BadInputError, match=time):
+            order_action._Work({**options, time: value}, {}, True)
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS[:3], ids=["nan", "inf", "negative"])
+@pytest.mark.parametrize("name", sorted(report_action._LIMITS))
+def test_a_diagnosis_is_judged_by_no_such_limit(monkeypatch: pytest.MonkeyPatch, name: str, value: float) -> None:
+    limits = {key: one["default"] for key, one in report_action._LIMITS.items()}
+    action: t.Any = report_action.ActionModule.__new__(report_action.ActionModule)
+    given_options = {"limits": {**limits, name: value}}
+    monkeypatch.setattr(ActionBase, "run", lambda *_given, **_more: {})
+    monkeypatch.setattr(action, "validate_argument_spec", lambda **_more: (None, given_options), raising=False)
+    with pytest.raises(AnsibleActionFail, match=name):
+        action.run(task_vars={})
