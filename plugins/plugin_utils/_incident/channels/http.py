@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import os
 import re
@@ -127,13 +128,14 @@ def _elsewhere(location: str) -> str:
 
 def _text(answer: requests.Response) -> str:
     """Return what it said. One that breaks off, or is packed in a way that it is not, has a status all the same."""
-    import urllib3  # requests brings it
-
-    try:
-        raw: bytes = answer.raw.read(_OF_ANSWER, decode_content=True)
-    except (urllib3.exceptions.HTTPError, OSError, ValueError):
-        return ""
-    return line(raw.decode("utf-8", "replace"))
+    raw = b""
+    # What the library makes of its own errors is an OSError too.
+    with contextlib.suppress(OSError, ValueError):
+        for piece in answer.iter_content(_OF_ANSWER):
+            raw += piece
+            if len(raw) >= _OF_ANSWER:
+                break
+    return line(raw[:_OF_ANSWER].decode("utf-8", "replace"))
 
 
 def _after(value: str | None) -> float:
