@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import stored
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._diagnose import document, findings, screen
@@ -52,6 +52,12 @@ class ActionModule(ActionBase):
                 "record": {"type": "dict"},
             }
         )
+        try:
+            for name, value in arguments["limits"].items():
+                # A limit that is NaN is exceeded by nothing: all would look well.
+                _numbers.within(value, name, f"set diagnose_{name} to")
+        except HotfixError as exc:
+            raise AnsibleActionFail(str(exc)) from exc
         fleet = fleet_of(variables, arguments)
         found = findings.of(fleet)
         lines = screen.lines(fleet, found, arguments["lines"])

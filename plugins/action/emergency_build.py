@@ -12,7 +12,9 @@ from pathlib import Path
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._numbers import LONGEST
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency import build, inputs
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency.git import Git
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.redact import Redactor, known_values
@@ -91,9 +93,8 @@ def wanted(options: Vars) -> build.Wanted:
     BadInputError
         When one of them cannot be right.
     """
-    for name in ("parallel", "build_timeout", "push_timeout"):
-        if options[name] < 0 or (name != "parallel" and not options[name]):
-            raise BadInputError(f"{name} is {options[name]:g}.", next_step="give a number above 0.")
+    for name, least, most in (("parallel", 0, 1000), ("build_timeout", 0.1, LONGEST), ("push_timeout", 0.1, LONGEST)):
+        _numbers.within(options[name], name, f"set {name} to", least=least, most=most)
     address = options["registry_address"] or None
     if address and not (address.rpartition(":")[0] and address.rpartition(":")[2].isdigit()):
         raise BadInputError(

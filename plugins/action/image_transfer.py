@@ -14,7 +14,7 @@ from ansible import constants
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _built
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _built, _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency.transfer import Engine, transfer
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._recorded import Beginning, context_of
@@ -28,6 +28,8 @@ _OPTIONS: dict[str, dict[str, t.Any]] = {
     "record": {"type": "dict"},
 }
 _MEGABYTE = 1024 * 1024
+#: Megabytes; a part is sent anew as a whole.
+_LARGEST_PART = 1024 * 1024
 _OUTPUT_TAIL = 500
 
 
@@ -63,8 +65,11 @@ class ActionModule(ActionBase):
 
     def _transferred(self, options: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         try:
-            if options["part_mb"] < 1:
-                raise BadInputError(f"part_mb {options['part_mb']} is too little.", next_step="give 1 or more.")
+            _numbers.within(options["part_mb"], "part_mb", "set part_mb to", least=1, most=_LARGEST_PART)
+            _numbers.within(options["timeout"], "timeout", "set timeout to", least=1.0)
+            for key in ("engine", "folder"):
+                if "\0" in (options[key] or ""):
+                    raise BadInputError(f"{key} {options[key]!r} has a NUL.", next_step=f"correct {key}.")
             built = _built.parse(options["images"])
             if not built:
                 raise BadInputError("No image is named.", next_step="give images, as emergency_build returns them.")

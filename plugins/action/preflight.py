@@ -13,7 +13,8 @@ from datetime import datetime, timezone
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _clock
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _clock, _numbers
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import usable_address
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._preflight.looks import (
     FAILED,
@@ -88,6 +89,11 @@ class ActionModule(ActionBase):
         if checked.error_messages:
             return {**result, "failed": True, "msg": f"{checked.error_messages[0]} Nothing was touched."}
         options = dict(checked.validated_parameters)
+        try:
+            for name, least in (("timeout", 0.1), ("certificate_days", 0.0), ("clock_skew", 0.0)):
+                _numbers.within(options[name], name, f"set {name} to", least=least)
+        except HotfixError as exc:
+            return {**result, "failed": True, **exc.as_result()}
         _part_with_tokens(arguments)
         host = str(variables.get("inventory_hostname"))
         # What all hosts share is looked at once.

@@ -12,6 +12,7 @@ import typing as t
 import urllib.parse
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import utc_now
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._acme import dns, keys, order, outside, record
@@ -111,6 +112,8 @@ class _Work:
     """One of the three tasks."""
 
     def __init__(self, options: Vars, seen: t.Mapping[str, Vars], planning: bool) -> None:
+        for name, least in (("request_timeout", 0.1), ("timeout", 0.1), ("dns_timeout", 0.0), ("days", 0.0)):
+            _numbers.within(options[name], name, f"set ssl_renewal_{name} to", least=least)
         self._options = options
         self._seen = seen
         self._planning = planning

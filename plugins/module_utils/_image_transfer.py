@@ -17,18 +17,71 @@ import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names, _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Docker
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 
 _MEGABYTE = 1024 * 1024
 _BLOCK = 1024 * 1024
 #: Seconds after which parts that nobody came back for are removed.
 _FORGOTTEN = 24 * 3600.0
 _OF_ARCHIVE = re.compile(r"[0-9a-f]{64}")
+_CONTENT = re.compile(r"sha256:[0-9a-f]{64}")
+_MOST_PARTS = 100000
+_ADVICE = "call pangeafate.hotfix.image_transfer from a playbook, which makes this option."
 #: The engine unpacks the archive into its own folder first, then every layer.
 _COPIES = 2
 #: Megabytes that stay free beside what is needed.
 _SPARE = 64
+
+
+def require_usable(params: t.Mapping[str, t.Any]) -> None:
+    """Raise for options that the controller would not have made, before anything is done with them."""
+    phase = params["phase"]
+    if phase is None:
+        raise BadInputError("phase is missing.", next_step=_ADVICE)
+    if phase == "look":
+        for image, layers in params["layers"].items():
+            _require(_CONTENT, image, "layers")
+            if not isinstance(layers, list) or not all(isinstance(one, str) for one in layers):
+                raise BadInputError(f"layers has no list of layers for {image}.", next_step=_ADVICE)
+    if phase in ("look", "tag"):
+        for reference, image in params["tags"].items():
+            repository, _colon, tag_ = str(reference).rpartition(":")
+            _names.repository(repository)
+            _names.version(tag_)
+            _require(_CONTENT, image, "tags")
+    if phase in ("ready", "load", "discard"):
+        # It is removed with all that is in it, so that it must be one that was made for an archive.
+        path = params["folder"] or ""
+        if "\0" in path or not _OF_ARCHIVE.fullmatch(os.path.basename(path)):
+            raise BadInputError(f"folder {path[:200]!r} is none that was made for an archive.", next_step=_ADVICE)
+    if phase in ("ready", "load"):
+        _require_archive(params["archive"])
+    if phase == "load":
+        _numbers.within(params["timeout"], "timeout", "set timeout to", least=1.0)
+        for image, config in params["configs"].items():
+            _require(_CONTENT, image, "configs")
+            _require(_CONTENT, config, "configs")
+
+
+def _require(pattern: t.Pattern[str], value: t.Any, option: str) -> None:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise BadInputError(f"{option} has {str(value)[:100]!r}, which is no sha256.", next_step=_ADVICE)
+
+
+def _require_archive(archive: t.Mapping[str, t.Any]) -> None:
+    for key, least in (("size", 1), ("part_size", 1), ("unpacked", 0)):
+        value = archive.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**63:
+            raise BadInputError(f"archive has the {key} {str(value)[:40]}.", next_step=_ADVICE)
+    parts = archive.get("parts")
+    if not isinstance(parts, list) or -(-archive["size"] // archive["part_size"]) != len(parts) or not parts:
+        raise BadInputError("archive has other parts than its size wants.", next_step=_ADVICE)
+    if len(parts) > _MOST_PARTS:
+        raise BadInputError(f"archive has {len(parts)} parts.", next_step="give a larger part_mb.")
+    for one in (archive.get("sha256"), *parts):
+        _require(_OF_ARCHIVE, one, "archive")
 
 
 def part_name(number: int) -> str:

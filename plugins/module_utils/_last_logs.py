@@ -13,7 +13,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _log_lines, _service_logs
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _log_lines, _numbers, _service_logs
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import mask_of
@@ -44,8 +44,8 @@ def wanted_from(params: t.Mapping[str, t.Any], now: t.Optional[float] = None) ->
         raise BadInputError(
             f"lines {params['lines']!r} is no number of lines from 1 to {_MOST}.", next_step="give it as lines=100."
         )
-    if params["timeout"] <= 0:
-        raise BadInputError(f"timeout {params['timeout']!r} is no time.", next_step="give it as 20.")
+    if not 0 < params["timeout"] <= _numbers.LONGEST:
+        raise BadInputError(f"timeout {str(params['timeout'])[:40]} is no time.", next_step="give it as 20.")
     services = tuple(dict.fromkeys(one.strip() for one in params["services"] if one.strip()))
     return Wanted(services, params["lines"], _since(params, time.time() if now is None else now), params["timeout"])
 

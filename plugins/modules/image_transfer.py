@@ -151,6 +151,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import C
 
 def perform(docker: Docker, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     """Do one phase."""
+    _image_transfer.require_usable(params)
     phase, folder = params["phase"], Path(params["folder"] or "/nonexistent")
     if phase == "look":
         return _image_transfer.look(docker, params["layers"], params["tags"])
@@ -199,10 +200,12 @@ def main() -> None:
     except HotfixError as exc:
         module.fail_json(**clearer(docker, exc).as_result())
     except OSError as exc:
-        module.fail_json(
-            msg=f"The host could not read or write {exc.filename or 'a file'}: {exc.strerror or exc}.",
+        error = HotfixError(
+            f"The host could not read or write {exc.filename or 'a file'}: {exc.strerror or exc}.",
+            left="What was sent is kept on the host.",
             next_step="with become, let the user that is become read the SSH user's folder, then run this again.",
         )
+        module.fail_json(**error.as_result())
     module.exit_json(**{"changed": False, **result})
 
 

@@ -50,9 +50,18 @@ class Cache:
         options = {key: value for key, value in (given or {}).items() if value is not None}
         port = int(options.get("port") or cls.port)
         if not 0 < port < 65536:
-            raise BadInputError(f"redis port {port} is no port.", next_step="correct diagnose_redis.port.")
-        service = options.get("service")
-        return cls(_names.service(str(service)) if service else None, port, options.get("username"), password)
+            raise BadInputError(f"redis port {str(port)[:40]} is no port.", next_step="correct diagnose_redis.port.")
+        service, username = options.get("service"), options.get("username")
+        if username and "\0" in username:
+            raise BadInputError(
+                f"The redis username {username!r} cannot be one.", next_step="correct diagnose_redis.username."
+            )
+        if password and set(password) & set("\0\n"):
+            # It is handed over as one line.
+            raise BadInputError(
+                "The redis password has more than one line, or a NUL.", next_step="correct diagnose_redis.password."
+            )
+        return cls(_names.service(str(service)) if service else None, port, username, password)
 
 
 def service_of(cache: Cache, containers: t.Sequence[Container]) -> t.Optional[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _health, _names
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _health, _names, _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._at_once import Once
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._bounded import Bounded
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
@@ -25,15 +25,15 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._diagnose import
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._diagnose.logs import Logs
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container, Docker, Runner
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, mask_of
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._settings import App, app_from
 
 Params = t.Mapping[str, t.Any]
 
-#: The least that makes sense.
-_LEAST = (("timeout", 2.0), ("minutes", 0.1), ("lines", 0))
+#: The least and the most that makes sense.
+_BOUNDS = (("timeout", 2.0, 3600.0), ("minutes", 0.1, _numbers.LONGEST / 60), ("lines", 0, 100000))
 #: Seconds that the app may take to answer its own host.
 _ANSWER = 5.0
 
@@ -52,11 +52,8 @@ class _Shared(Docker):
 
 def look(params: Params, runner: Runner) -> t.Dict[str, t.Any]:
     """Look at the host; raise for settings that cannot be right."""
-    for name, least in _LEAST:
-        if params[name] < least:
-            raise BadInputError(
-                f"{name} {params[name]!r} is too little.", next_step=f"set diagnose_{name} to {least:g} or more."
-            )
+    for name, least, most in _BOUNDS:
+        _numbers.within(params[name], name, f"set diagnose_{name} to", least=least, most=most)
     app = app_from(params)
     store = cache.Cache.of(params.get("redis"), params.get("redis_password"))
     services = [_names.service(one) for one in params["log_services"]]

@@ -29,6 +29,10 @@ _SHOWN = 200
 #: How deep in an answer the sentence is looked for that says why.
 _DEEPEST = 8
 _SHORTEST_SECRET = 3
+#: So much of a secret is nothing that anybody could use.
+_SHORTEST_BEGINNING = 4
+#: Stands where a text was cut.
+CUT = "…"
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _APPROVAL = re.compile(r"approv|change.?request|review|four.?eyes", re.IGNORECASE)
 # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL.
@@ -49,7 +53,26 @@ def hide(text: str, secrets: t.Iterable[t.Optional[str]]) -> str:
     """Return *text* without the secrets, in the spellings in which a server may send one back."""
     for secret in sorted({s for s in secrets if s and len(s) >= _SHORTEST_SECRET}, key=len, reverse=True):
         for spelling in (secret, urllib.parse.quote(secret, safe=""), json.dumps(secret)[1:-1]):
-            text = text.replace(spelling, MASK)
+            text = _without_beginnings(text.replace(spelling, MASK), spelling)
+    return text
+
+
+def cut(text: str, most: int) -> str:
+    """Return the beginning of a text. From the mark :func:`hide` knows that a secret may go on where it ends."""
+    return text if len(text) <= most else f"{text[:most]}{CUT}"
+
+
+def _without_beginnings(text: str, secret: str) -> str:
+    """Return *text* without what a cut has left of *secret*."""
+    at = text.find(CUT)
+    while at >= 0:
+        begin = text.find(secret[:_SHORTEST_BEGINNING], max(0, at - len(secret)), at)
+        while begin >= 0 and not secret.startswith(text[begin:at]):
+            begin = text.find(secret[:_SHORTEST_BEGINNING], begin + 1, at)
+        if begin >= 0:
+            text = text[:begin] + MASK + text[at:]
+            at = begin + len(MASK)
+        at = text.find(CUT, at + 1)
     return text
 
 
@@ -98,6 +121,15 @@ def usable_address(address: t.Optional[str], option: str = "address") -> t.Optio
     if match is None or not 0 < int(match.group(1)) < 65536:
         raise BadInputError(f"The {option} {address!r} is not host:port.", next_step="give it as 127.0.0.1:443.")
     return address.rpartition(":")[0].strip("[]"), int(match.group(1))
+
+
+def with_port(address: str, parts: urllib.parse.SplitResult) -> str:
+    """Return host and port of an address; the port of the URL where it has none."""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if address.count(":") > 1 and not address.startswith("["):
+        return f"[{address}]:{port}"
+    bare = address.endswith("]") if address.startswith("[") else ":" not in address
+    return f"{address}:{port}" if bare else address
 
 
 @dataclass(frozen=True)
@@ -278,7 +310,7 @@ def _message(data: t.Any, deepest: int = _DEEPEST) -> str:
 
 def one_line(text: str) -> str:
     """Return a text of others as one short line that a terminal shows as it is."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_SHOWN].rstrip(".")
+    return cut(" ".join("".join(c if c.isprintable() else " " for c in text).split()), _SHOWN).rstrip(".")
 
 
 def _title(text: str) -> str:

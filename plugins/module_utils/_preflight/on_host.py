@@ -12,7 +12,7 @@ import getpass
 import os
 import typing as t
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _headroom
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _compose, _headroom, _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._bounded import Bounded
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._command import ModuleRunner
@@ -43,6 +43,9 @@ if t.TYPE_CHECKING:
 
 Params = t.Mapping[str, t.Any]
 
+#: A limit that is NaN is passed by nothing and by everything: all would look well.
+_LEAST = (("timeout", 0.1), ("backup_age", 0.0), ("clock_skew", 0.0), ("certificate_days", 0.0))
+
 
 def look(module: AnsibleModule) -> t.List[Item]:
     """Look at the host; raise for settings that cannot be right."""
@@ -51,6 +54,9 @@ def look(module: AnsibleModule) -> t.List[Item]:
 
 def look_as(params: Params, runner: Runner) -> t.List[Item]:
     """Look with *runner*; raise for settings that cannot be right."""
+    for name, least in _LEAST:
+        if name in params:
+            _numbers.within(params[name], name, f"set {name} to", least=least)
     timeout = float(params["timeout"])
     app = app_from(params)
     # A program that is stopped in time says more than a look that nobody waits for; and a login is put away in time.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names, _timers
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names, _numbers, _timers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._database import guard
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, observe
@@ -39,8 +39,11 @@ def _checked(wanted: Wanted) -> Wanted:
     for name in wanted.names:
         _names.service(name)
     for value, option in ((wanted.high_cpu, "restart_high_cpu"), (wanted.high_memory, "restart_high_memory")):
-        if value <= 0:
-            raise BadInputError(f"{option} {value:g} is no percentage.", next_step=f"set {option} to more than 0.")
+        # NaN is above nothing, so that nothing would ever be high.
+        if not 0 < value <= _numbers.LONGEST:
+            raise BadInputError(
+                f"{option} {str(value)[:40]} is no percentage.", next_step=f"set {option} to more than 0."
+            )
     return wanted
 
 

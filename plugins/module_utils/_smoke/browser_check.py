@@ -20,6 +20,7 @@ import typing as t
 import urllib.parse
 from dataclasses import dataclass
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import dial, fields
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.cdp import (
@@ -35,6 +36,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.chromium 
     find,
     without_sandbox,
 )
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.expect import NO_REGEX
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import (
     ERROR,
     FAILED,
@@ -183,10 +185,14 @@ class _Look:
 
     def _open(self) -> None:
         """Get a page, and listen to all that it says."""
-        self._evidence["browser"] = str(self._call("Browser.getVersion").get("product"))
+        self._evidence["browser"] = self._watch.text(str(self._call("Browser.getVersion").get("product")))
         self._call("Browser.setDownloadBehavior", {"behavior": "deny"})
-        page = self._call("Target.createTarget", {"url": "about:blank"})["targetId"]
-        self._session = str(self._call("Target.attachToTarget", {"targetId": page, "flatten": True})["sessionId"])
+        page = self._call("Target.createTarget", {"url": "about:blank"}).get("targetId")
+        given = self._call("Target.attachToTarget", {"targetId": page, "flatten": True})
+        self._session = str(given.get("sessionId") or "")
+        if not self._session:
+            # Without one, what it says of other pages would be taken for this one's.
+            raise RefusedError("it gives no session with a page")
         self._call("Network.enable", {"maxTotalBufferSize": 1000000, "maxResourceBufferSize": 100000})
         for domain in _DOMAINS:
             self._call(f"{domain}.enable")
@@ -205,7 +211,7 @@ class _Look:
             connection.pump(min(budget_end, self._end, time.monotonic() + _POLL))
             answer = answer or connection.answer(asked)
         if answer and answer.get("errorText"):
-            return self._no_page(str(answer["errorText"]))
+            return self._no_page(self._watch.text(str(answer["errorText"])))
         rest_end = min(self._end, time.monotonic() + _REST_AT_MOST)
         while watch.quiet < _QUIET and time.monotonic() < rest_end and not watch.crashed:
             connection.pump(min(rest_end, time.monotonic() + _POLL))
@@ -271,7 +277,7 @@ class _Look:
             return [] if self._watch.crashed else ["its scripts keep the page busy without end"]
         except RefusedError:
             return ["it went elsewhere just when it was looked at"]
-        seen = found.get("result", {}).get("value")
+        seen = _json.table(found.get("result")).get("value")
         if not isinstance(seen, dict):
             raise RefusedError(_said_by(found))
         self._evidence["title"] = self._watch.text(str(seen.get("title", "")))
@@ -280,10 +286,14 @@ class _Look:
             ("selectors", check.selectors, "nothing on it is"),
             ("contains", check.contains, "it does not show"),
         )
+        for key, expected, _said in told:
+            # The page's own scripts may have changed what ours calls. What was not looked for is not there.
+            if not isinstance(seen.get(key), list) or len(seen[key]) != len(expected):
+                raise RefusedError("it gave no answer")
         return [
             f"{said} {self._watch.text(one)!r}"
             for key, expected, said in told
-            for one, there in zip(expected, seen.get(key, []))
+            for one, there in zip(expected, seen[key])
             if not there
         ]
 
@@ -375,7 +385,7 @@ _ASK = """wanted => {
 
 
 def _said_by(found: Params) -> str:
-    exception = found.get("exceptionDetails", {}).get("exception", {})
+    exception = _json.table(_json.table(found.get("exceptionDetails")).get("exception"))
     return str(exception.get("description") or "it gave no answer").partition("\n")[0]
 
 
@@ -447,9 +457,9 @@ def _patterns(raw: t.Mapping[str, t.Any], said: str) -> t.Iterator[t.Pattern[str
     for one in fields.texts(raw, "allow", said):
         try:
             yield re.compile(one)
-        except re.error as exc:
+        except NO_REGEX as exc:
             raise BadInputError(
-                f"{said}: allow has {one!r}, which is no regular expression: {exc}.",
+                f"{said}: allow has {one[:200]!r}, which is no regular expression: {exc}.",
                 next_step="correct it.",
                 place=("allow",),
             ) from None

@@ -14,6 +14,8 @@ import select
 import time
 import typing as t
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
+
 #: Bytes of one message. A screenshot is the largest that is wanted; a page can make the browser send larger ones.
 MESSAGE_LIMIT = 32 * 1024 * 1024
 _CHUNK = 1 << 18
@@ -83,8 +85,8 @@ class Connection:
         """Return the answer to a command when it is there, or raise what the browser says against it."""
         found = self._answers.pop(number, None)
         if found is not None and "error" in found:
-            raise RefusedError(str(found["error"].get("message", "no reason")))
-        return None if found is None else dict(found.get("result") or {})
+            raise RefusedError(str(_json.table(found["error"]).get("message", "no reason")))
+        return None if found is None else _json.table(found.get("result"))
 
     def call(self, method: str, params: t.Optional[Params] = None, session: str = "", *, end: float) -> Params:
         """Send a command and wait for its answer."""
@@ -132,17 +134,19 @@ class Connection:
             self._skipping = False
             return True
         try:
-            message = json.loads(raw)
+            message = _json.loads(raw)
         except ValueError:
             raise GoneError from None
+        if not isinstance(message, dict):
+            raise GoneError
         if "id" in message:
-            if message["id"] in self._awaited:
-                self._awaited.discard(message["id"])
-                self._answers[message["id"]] = message
+            number = message["id"]
+            if isinstance(number, int) and number in self._awaited:
+                self._awaited.discard(number)
+                self._answers[number] = message
         else:
-            self._handler(
-                str(message.get("method")), dict(message.get("params") or {}), str(message.get("sessionId", ""))
-            )
+            params, session = _json.table(message.get("params")), message.get("sessionId", "")
+            self._handler(str(message.get("method")), params, str(session))
         return True
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _names
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import cut
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._programs import Ran, execute
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import fields
@@ -68,7 +69,7 @@ class CommandCheck(HostCheck):
     def said(self) -> str:
         """Return the command for the eye; nothing in it is secret."""
         text = " ".join(self.command)
-        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        return cut(text, _SHOWN)
 
     def look(self, here: Here, around: Surroundings) -> Outcome:
         """Run it, and compare how it ended."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._database.postgres import Postgres, explain
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import CommandError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import cut
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import fields
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.here import HostCheck, mask_of
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import (
@@ -102,7 +103,7 @@ class DatabaseCheck(HostCheck):
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:200]
+    return cut(" ".join(text.split()), 200)
 
 
 def parse(raw: t.Mapping[str, t.Any], common: t.Mapping[str, t.Any], _secrets: t.Collection[str]) -> DatabaseCheck:

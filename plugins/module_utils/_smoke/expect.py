@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import cut
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import MASK
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.jsonpath import MISSING, JsonPath
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.transport import Exchange
@@ -21,6 +22,8 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.veil impo
 
 EXPECTATIONS = ("status", "headers", "contains", "not_contains", "json", "duration")
 _SHOWN = 120
+#: What Python says of a regular expression that is none, is nested too deeply, or repeats too often.
+NO_REGEX = (re.error, RecursionError, OverflowError)
 
 
 def same(found: t.Any, wanted: t.Any) -> bool:
@@ -93,7 +96,7 @@ def show(value: t.Any) -> str:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         text = str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return cut(text, _SHOWN)
 
 
 @dataclass(frozen=True)
@@ -164,8 +167,10 @@ def regex(text: str, said: str) -> None:
     """Raise when *text* is no regular expression."""
     try:
         re.compile(text)
-    except re.error as exc:
-        raise BadInputError(f"{said}: {text!r} is no regular expression ({exc}).", next_step="correct it.") from exc
+    except NO_REGEX as exc:
+        raise BadInputError(
+            f"{said}: {text[:200]!r} is no regular expression ({exc}).", next_step="correct it."
+        ) from exc
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import cut
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import MASK
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import fields
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.expect import Expect, json_of, show
@@ -163,8 +164,8 @@ class HealthCheck(Check):
 
     @staticmethod
     def _said(name: str, value: t.Any) -> str:
-        shown = MASK if secret_name(name) and not isinstance(value, bool) else show(value)[:_SHOWN_NAME]
-        return f"{name[:_SHOWN_NAME] or 'its status'} is {shown}"
+        shown = MASK if secret_name(name) and not isinstance(value, bool) else cut(show(value), _SHOWN_NAME)
+        return f"{cut(name, _SHOWN_NAME) or 'its status'} is {shown}"
 
 
 def _is(name: str, part: str) -> bool:

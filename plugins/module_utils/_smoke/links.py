@@ -14,6 +14,7 @@ import typing as t
 import urllib.parse
 from dataclasses import dataclass
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import cut
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.dial import Foreign
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import Target
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.transport import (
@@ -46,7 +47,7 @@ class Link:
     def said(self) -> str:
         """Return it without what follows '?', which may hold a session or a token."""
         parts = urllib.parse.urlsplit(self.url)
-        return (parts.path if self.own else f"{parts.scheme}://{parts.netloc}{parts.path}")[:_SHOWN]
+        return cut(parts.path if self.own else f"{parts.scheme}://{parts.netloc}{parts.path}", _SHOWN)
 
 
 def url_of(target: Target, path: str) -> str:
@@ -95,7 +96,7 @@ def origin(url: str) -> Origin:
     """Return scheme, name and port; :class:`ValueError` says why a URL has none of them."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in _PORTS:
-        raise ValueError(f"an address of {parts.scheme[:20] or 'no scheme'}, not of http or https")
+        raise ValueError(f"an address of {cut(parts.scheme, 20) or 'no scheme'}, not of http or https")
     try:
         host = (parts.hostname or "").encode("idna").decode("ascii")
         port = _PORTS[parts.scheme] if parts.port is None else parts.port

@@ -15,6 +15,7 @@ import typing as t
 import urllib.parse
 from dataclasses import dataclass, field
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import cut
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import fields, markup
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.expect import Expect
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.http_check import Step, asked, read_plain
@@ -140,7 +141,7 @@ class PageCheck(Check):
         secure: bool,
     ) -> Loaded:
         if isinstance(leads, str):
-            return Loaded(named.kind, f"a {named.kind} ({named.reference[:_SHOWN_URL]!r})", leads)
+            return Loaded(named.kind, f"a {named.kind} ({cut(named.reference, _SHOWN_URL)!r})", leads)
         loaded = Loaded(named.kind, leads.said)
         left = around.left()
         if left <= 0:
@@ -204,7 +205,7 @@ def _problem(named: markup.Named, found: Exchange) -> t.Optional[str]:
     if fitting and (kind in _PAGE_TYPES or _looks_like_html(found.body)):
         return f"is an HTML page in the place of a {named.kind}"
     if fitting and kind and kind not in fitting:
-        return f"has the content type {kind[:_SHOWN_URL]}, with which no browser takes it for a {named.kind}"
+        return f"has the content type {cut(kind, _SHOWN_URL)}, with which no browser takes it for a {named.kind}"
     return None if _intact(named.integrity, found.body) else "is not what its digest on the page says (integrity)"
 
 

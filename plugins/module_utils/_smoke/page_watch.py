@@ -8,17 +8,23 @@
 
 from __future__ import annotations
 
-import re
 import time
 import typing as t
 import urllib.parse
 from dataclasses import dataclass, field
+
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import cut
 
 Params = t.Mapping[str, t.Any]
 
 #: Things of one sort that are kept; the rest is counted.
 KEPT = 20
 _SHOWN = 300
+#: Characters of a text that are looked at at all.
+_LOOKED_AT = _SHOWN * 20
+#: No number of seconds, lines or requests is ever larger.
+_MOST = 1e15
 _OPEN_AT_MOST = 5000
 # They stay open by their nature, or are nothing that a page waits for.
 _NEVER_OVER = ("EventSource", "WebSocket", "Ping", "Preflight")
@@ -90,7 +96,7 @@ class PageWatch:
         self.dialogs = Problems()
 
     def handle(self, method: str, params: Params) -> None:
-        """Take an event note of."""
+        """Take a note of an event. What is not of its kind in it is as good as not there."""
         handler = _HANDLERS.get(method)
         if handler is not None:
             handler(self, params)
@@ -116,7 +122,7 @@ class PageWatch:
         found["connect"] = max(0.0, _span(timing, "connectStart", "connectEnd") - found["tls"])
         found["processing"] = _span(timing, "sendStart", "receiveHeadersEnd")
         if self.main_over is not None:
-            begun = timing.get("requestTime", 0.0) + timing.get("receiveHeadersEnd", 0.0) / 1000
+            begun = _number(timing.get("requestTime")) + _number(timing.get("receiveHeadersEnd")) / 1000
             found["transfer"] = max(0.0, self.main_over - begun)
         order = ("resolve", "connect", "tls", "processing", "transfer")
         return {name: round(found[name], 4) for name in order if name in found and (name != "tls" or found[name])}
@@ -137,8 +143,7 @@ class PageWatch:
 
     def text(self, text: str) -> str:
         """Return what a page said, on one line and not long. Secrets go first, lest half of one stay."""
-        line = " ".join(self._hide(text[: _SHOWN * 20]).split())
-        return f"{line[:_SHOWN]}…" if len(line) > _SHOWN else line
+        return cut(" ".join(self._hide(cut(text, _LOOKED_AT)).split()), _SHOWN)
 
     def _add(self, to: Problems, text: str) -> None:
         if any(one.search(text) for one in self._allow):
@@ -147,7 +152,7 @@ class PageWatch:
             to.add(text)
 
     def _requested(self, params: Params) -> None:
-        request, number = params.get("request", {}), str(params.get("requestId"))
+        request, number = _json.table(params.get("request")), str(params.get("requestId"))
         url, kind = str(request.get("url", "")), str(params.get("type", ""))
         if url.startswith(("data:", "blob:")) or (kind == "Other" and url == f"{self._origin}/favicon.ico"):
             # The icon of this name is asked for by the browser, without being told to.
@@ -155,24 +160,27 @@ class PageWatch:
         before = self._open.get(number)
         main = self._first is None or (before is not None and before.main)
         if self._first is None:
-            self._first = float(params.get("timestamp", 0.0))
+            self._first = _number(params.get("timestamp"))
         if params.get("redirectResponse"):
             self.redirects += main
         else:
             self.requests += 1
-        if len(self._open) < _OPEN_AT_MOST or number in self._open:
-            self._open[number] = _Request(f"{request.get('method', 'GET')} {self.place(url)}", kind, main)
+        self._opened(number, _Request(f"{self.text(str(request.get('method', 'GET')))} {self.place(url)}", kind, main))
         self._quiet_since = time.monotonic()
+
+    def _opened(self, number: str, request: _Request) -> None:
+        if len(self._open) < _OPEN_AT_MOST or number in self._open:
+            self._open[number] = request
 
     def _answered(self, params: Params) -> None:
         one = self._open.get(str(params.get("requestId")))
-        answer = params.get("response", {})
-        status = int(answer.get("status", 0))
+        answer = _json.table(params.get("response"))
+        status = int(_number(answer.get("status")))
         if one is None:
             return
         if one.main:
-            kind = str(answer.get("mimeType", ""))
-            timing = answer.get("timing") or {}
+            kind = self.text(str(answer.get("mimeType", "")))
+            timing = _json.table(answer.get("timing"))
             self.page = MainAnswer(self.place(str(answer.get("url", ""))), status, kind, timing, self.redirects)
         elif status >= 400:
             self._add(self.failed, f"{one.said} answered {status}")
@@ -180,24 +188,25 @@ class PageWatch:
     def _over(self, params: Params) -> None:
         one = self._open.pop(str(params.get("requestId")), None)
         if one is not None and one.main:
-            self.main_over = float(params.get("timestamp", 0.0))
+            self.main_over = _number(params.get("timestamp"))
         self._quiet_since = time.monotonic()
 
     def _broken(self, params: Params) -> None:
         one = self._open.pop(str(params.get("requestId")), None)
         self._quiet_since = time.monotonic()
-        why = str(params.get("errorText") or "it failed")
-        reason = params.get("blockedReason") or (params.get("corsErrorStatus") or {}).get("corsError")
+        why = self.text(str(params.get("errorText") or "it failed"))
+        reason = params.get("blockedReason") or _json.table(params.get("corsErrorStatus")).get("corsError")
         if one is None:
             return
         if one.main:
             self.main_trouble = why
         elif not params.get("canceled") or reason:
-            self._add(self.failed, f"{one.said} failed ({reason or why})")
+            self._add(self.failed, f"{one.said} failed ({self.text(str(reason)) if reason else why})")
 
     def _socket_made(self, params: Params) -> None:
         self.requests += 1
-        self._open[str(params.get("requestId"))] = _Request(self.place(str(params.get("url", ""))), "WebSocket", False)
+        request = _Request(self.place(str(params.get("url", ""))), "WebSocket", False)
+        self._opened(str(params.get("requestId")), request)
 
     def _socket_broken(self, params: Params) -> None:
         one = self._open.get(str(params.get("requestId")))
@@ -209,12 +218,12 @@ class PageWatch:
         if kind == "warning":
             self.warnings += 1
         if kind in ("error", "assert"):
-            words = [_value(one) for one in list(params.get("args") or [])[:10]]
-            frames = (params.get("stackTrace") or {}).get("callFrames") or [{}]
-            self._add(self.console, self._at(" ".join(words) or "(nothing)", frames[0]))
+            words = [_value(one) for one in _json.tables(params.get("args"))[:10]]
+            frames = _json.tables(_json.table(params.get("stackTrace")).get("callFrames"))
+            self._add(self.console, self._at(" ".join(words) or "(nothing)", frames[0] if frames else {}))
 
     def _logged(self, params: Params) -> None:
-        entry = params.get("entry", {})
+        entry = _json.table(params.get("entry"))
         text = str(entry.get("text", ""))
         # Requests and WebSockets are told by themselves, and by their own names.
         known = entry.get("source") == "network" or text.startswith("WebSocket connection to ")
@@ -224,33 +233,33 @@ class PageWatch:
             self._add(self.console, self._at(text, entry))
 
     def _threw(self, params: Params) -> None:
-        details = params.get("exceptionDetails", {})
-        said = str((details.get("exception") or {}).get("description") or "")
-        said = re.split(r"\n\s+at ", said)[0] or _value(details.get("exception") or {}) or str(details.get("text", ""))
+        details = _json.table(params.get("exceptionDetails"))
+        thrown = _json.table(details.get("exception"))
+        said = _without_stack(str(thrown.get("description") or "")) or _value(thrown) or str(details.get("text", ""))
         text = self._at(said, details)
         if any(one.search(text) for one in self._allow):
             self.allowed += 1
         elif len(self._thrown) < KEPT:
-            self._thrown[int(details.get("exceptionId", -1))] = text
+            self._thrown[int(_number(details.get("exceptionId"), -1))] = text
         else:
             self.exceptions.total += 1
 
     def _caught(self, params: Params) -> None:
-        self._thrown.pop(int(params.get("exceptionId", -1)), None)
+        self._thrown.pop(int(_number(params.get("exceptionId"), -1)), None)
 
     def _at(self, text: str, where: Params) -> str:
         url = str(where.get("url") or "")
         if not url:
             return self.text(text)
-        line = where.get("lineNumber")
-        return f"{self.text(text)} ({self.place(url)}{f':{int(line) + 1}' if line is not None else ''})"
+        line = _number(where.get("lineNumber"), -1)
+        return f"{self.text(text)} ({self.place(url)}{f':{int(line) + 1}' if line >= 0 else ''})"
 
     def _loaded(self, params: Params) -> None:
         if self._first is not None and self.load_seconds is None:
-            self.load_seconds = round(max(0.0, float(params.get("timestamp", 0.0)) - self._first), 3)
+            self.load_seconds = round(max(0.0, _number(params.get("timestamp")) - self._first), 3)
 
     def _navigated(self, params: Params) -> None:
-        if not params.get("frame", {}).get("parentId"):
+        if not _json.table(params.get("frame")).get("parentId"):
             self.navigations += 1
 
     def _crashed(self, _params: Params) -> None:
@@ -289,7 +298,7 @@ def _origin(url: str) -> str:
 
 def _span(timing: Params, start: str, end: str) -> float:
     """Return the seconds of a phase; -1 stands for one that there was not."""
-    first, last = float(timing.get(start, -1)), float(timing.get(end, -1))
+    first, last = _number(timing.get(start), -1), _number(timing.get(end), -1)
     return max(0.0, last - first) / 1000 if first >= 0 else 0.0
 
 
@@ -297,4 +306,21 @@ def _value(remote: Params) -> str:
     """Return a value of the page's scripts in words."""
     if "value" in remote:
         return str(remote["value"])
-    return re.split(r"\n\s+at ", str(remote.get("description") or remote.get("unserializableValue") or ""))[0]
+    return _without_stack(str(remote.get("description") or remote.get("unserializableValue") or ""))
+
+
+def _without_stack(text: str) -> str:
+    """Return what an error says, without where it came from. A page may say as much as it likes, and blanks only."""
+    kept: t.List[str] = []
+    for line in cut(text, _LOOKED_AT).split("\n"):
+        if kept and line[:1].isspace() and line.lstrip().startswith("at "):
+            break
+        kept.append(line)
+    return "\n".join(kept).rstrip()
+
+
+def _number(value: t.Any, otherwise: float = 0.0) -> float:
+    """Return a number that can be computed with; *otherwise* where it is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return otherwise
+    return float(value) if -_MOST < value < _MOST else otherwise

@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import cut
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import fields
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.http_check import evidence
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import (
@@ -72,7 +73,9 @@ class ReleaseCheck(Check):
                 )
             elif not any(_is(value, known) for known in target.instances):
                 outcome.status = FAILED
-                outcome.message = f"{said} was answered by {value[:_SHOWN]}, which is none of the expected containers"
+                outcome.message = (
+                    f"{said} was answered by {cut(value, _SHOWN)}, which is none of the expected containers"
+                )
             if outcome.status != PASSED:
                 return outcome
             answered.append(value)

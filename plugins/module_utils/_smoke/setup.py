@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import os
 import typing as t
-import urllib.parse
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import usable_address, usable_url
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import usable_address, usable_url, with_port
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import baseline
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.checks import parse
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.fields import HOST_SCOPE
@@ -181,17 +180,8 @@ def _target(raw: t.Mapping[str, t.Any]) -> Target:
     return Target(
         name=raw.get("name") or address or parts.netloc,
         url=raw["url"],
-        address=usable_address(_with_port(address, parts), "address of a target") if address else None,
+        address=usable_address(with_port(address, parts), "address of a target") if address else None,
         instances=None if raw.get("instances") is None else tuple(raw["instances"]),
         ca_file=ca_file,
         validate_certs=raw.get("validate_certs") is not False,
     )
-
-
-def _with_port(address: str, parts: urllib.parse.SplitResult) -> str:
-    """Return host and port of an address; the port of the URL where it has none."""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    if address.count(":") > 1 and not address.startswith("["):
-        return f"[{address}]:{port}"
-    bare = address.endswith("]") if address.startswith("[") else ":" not in address
-    return f"{address}:{port}" if bare else address

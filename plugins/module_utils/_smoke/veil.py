@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import hide
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import cut, hide
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import MASK
 
 _WORDS = r"token|secret|passw|pwd|api[_-]?key|authorization|credential|cookie|session|jwt|signature"
@@ -57,9 +57,8 @@ class Veil:
 
     def body(self, text: str) -> str:
         """Return the beginning of a body. What is cut off is hidden before, lest half of a secret stay."""
-        hidden = _IN_JSON.sub(lambda match: f'{match.group(1)}"{MASK}"', self.text(text[:_LOOKED_AT]))
-        shown = _printable(hidden[:_BODY_SHOWN])
-        return f"{shown}…" if len(hidden) > _BODY_SHOWN else shown
+        hidden = _IN_JSON.sub(lambda match: f'{match.group(1)}"{MASK}"', self.text(cut(text, _LOOKED_AT)))
+        return _printable(cut(hidden, _BODY_SHOWN))
 
     def headers(self, headers: t.Sequence[t.Tuple[str, str]]) -> t.Dict[str, str]:
         """Return the first headers."""
@@ -70,5 +69,5 @@ class Veil:
             elif name.lower() in ("location", "refresh", "link"):
                 # What follows '?' may hold a session or a token.
                 value = value.partition("?")[0]
-            shown[name[:_HEADER_SHOWN]] = self.text(value)[:_HEADER_SHOWN]
+            shown[self.text(name)[:_HEADER_SHOWN]] = self.text(value)[:_HEADER_SHOWN]
         return shown

@@ -17,6 +17,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import cut
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke import fields, ws
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.dial import Cutoff, Watch, dial, trouble
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.expect import show
@@ -225,7 +226,7 @@ class _Attempt:
             if message.kind == ws.PING:
                 raw.sendall(ws.frame(ws.PONG, message.payload))
             elif message.kind == ws.CLOSE and not self._closing:
-                raise _BrokenError(f"{self._stage}, and closed with {ws.said_code(message.code)}{_why(message)}")
+                raise _BrokenError(f"{self._stage}, and closed with {ws.said_code(message.code)}{self._why(message)}")
             else:
                 return message
 
@@ -240,9 +241,8 @@ class _Attempt:
             raise socket.timeout
         return piece
 
-
-def _why(message: ws.Message) -> str:
-    return f": {message.text()[:100]}" if message.payload else ""
+    def _why(self, message: ws.Message) -> str:
+        return f": {cut(message.text(), 100)}" if message.payload else ""
 
 
 def parse(raw: t.Mapping[str, t.Any], common: t.Mapping[str, t.Any], secrets: t.Collection[str]) -> WebsocketCheck:

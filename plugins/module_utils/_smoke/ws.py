@@ -16,6 +16,8 @@ import struct
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import cut
+
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _CONTINUATION = 0
 _KNOWN = (_CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG)
@@ -109,7 +111,7 @@ class Answer:
             return "answered 101 with an extension that nobody asked for"
         chosen = (self.header("Sec-WebSocket-Protocol") or "").strip()
         if chosen != (subprotocol or ""):
-            said = f"the subprotocol {chosen[:60]!r}" if chosen else "no subprotocol"
+            said = f"the subprotocol {cut(chosen, 60)!r}" if chosen else "no subprotocol"
             return f"answered 101 with {said}, not {f'{subprotocol!r}' if subprotocol else 'none'}"
         return None
 

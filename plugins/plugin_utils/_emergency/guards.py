@@ -19,6 +19,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _numbers
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency.git import Git
 
@@ -99,8 +100,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in (("files", self.files), ("lines", self.lines), ("test_timeout", self.test_timeout)):
-            if value <= 0:
-                raise BadInputError(f"The limit {name} of the guards is {value:g}.", next_step="give a number above 0.")
+            if not 0 < value <= _numbers.LONGEST:
+                raise BadInputError(
+                    f"The limit {name} of the guards is {str(value)[:40]}.", next_step="give a number above 0."
+                )
         for pattern in (*self.migrations, *self.locks):
             if not pattern.strip("/") or pattern.startswith((":", "/")) or ".." in pattern.split("/"):
                 raise BadInputError(

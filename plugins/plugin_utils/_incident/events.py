@@ -253,6 +253,10 @@ def number(value: t.Any) -> float | None:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) and -_MOST < value < _MOST else None
 
 
+#: What an actor may be.
+_ACTORS = ("human", "tool", "probe")
+
+
 @functools.lru_cache(maxsize=1024)
 def _actor(kind: str, name: str) -> Actor:
     # Shared by all events of one actor, as their names are: a hundred thousand fit into little memory.
@@ -261,7 +265,7 @@ def _actor(kind: str, name: str) -> Actor:
 
 def _actor_of(value: t.Any) -> Actor:
     kind, name = (value.get("kind"), value.get("name")) if isinstance(value, dict) else (None, None)
-    return _actor(kind if isinstance(kind, str) else "unknown", name if isinstance(name, str) else "unknown")
+    return _actor(kind if kind in _ACTORS else "unknown", name if isinstance(name, str) else "unknown")
 
 
 def _reference(value: t.Any) -> t.Any:

@@ -9,10 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import typing as t
-import urllib.parse
 from datetime import datetime
 from pathlib import Path
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import (
+    usable_address,
+    usable_url,
+    with_port,
+)
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._preflight.looks import (
     FAILED,
     PASSED,
@@ -25,7 +30,6 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model imp
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.model import Here, Outcome, Target
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._smoke.tls_check import TlsCheck
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._acme import record
-from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._acme.outside import place_of
 
 _MEND = "renew it (playbooks/ssl_renew.yml) and have every host load it."
 
@@ -66,16 +70,16 @@ def on_the_wire(public: t.Mapping[str, t.Any], days: float, timeout: float) -> F
 
 def presented(public: t.Mapping[str, t.Any], days: float, timeout: float) -> Outcome | None:
     """Return what the check finds that wants it to be good for so many *days*; ``None`` where no URL is known."""
-    url = str(public.get("url") or "")
-    parts = urllib.parse.urlsplit(url)
-    if not parts.hostname:
+    if not isinstance(public, t.Mapping):
+        raise BadInputError("public is no dictionary.", next_step="give url, address and ca_file, as in its options.")
+    url, address, ca_file = (str(public.get(key) or "") for key in ("url", "address", "ca_file"))
+    if not url:
         return None
-    target = Target(
-        name=url,
-        url=url,
-        address=place_of(str(public.get("address") or ""), parts.port or 443),
-        ca_file=public.get("ca_file") or None,
-    )
+    parts = usable_url(url, ("https", "http"), "public url")
+    if ca_file and not os.path.isfile(ca_file):
+        raise BadInputError(f"ca_file {ca_file!r} is no file here.", next_step="correct ca_file: a PEM file.")
+    place = usable_address(with_port(address, parts), "public address") if address else None
+    target = Target(name=url, url=url, address=place, ca_file=ca_file or None)
     return TlsCheck(
         name="certificate",
         type="tls",

@@ -525,6 +525,78 @@ def test_smoke_checks(server: Canned, no_pauses: None, answer: bytes) -> None:
     json.dumps(report.as_dict(), allow_nan=False)
 
 
+def repeated(before: str, kind: str) -> bytes:
+    """Return an answer that says the secret after so many other characters, wherever it can."""
+    text = f"{before}{TOKEN}"
+    if kind == "json":
+        parts = {text: {"status": text}, "database": {"status": text}}
+        return said(200, json.dumps({"a": text, "id": text, "status": text, "checks": parts, "error": text}))
+    if kind == "page":
+        html = f"<title>{text}</title><script src='{text}.js'></script><script src='{text}:x'></script>"
+        return said(200, f"{html}<link rel=stylesheet href='/{text}.css'>", "Content-Type: text/html")
+    if kind == "type":
+        return said(200, "{}", f"Content-Type: {text}", f"X-Instance: {text}", f"{text}: {text}")
+    if kind == "refusal":
+        return said(429, text, f"Retry-After: {text}", f"Access-Control-Allow-Origin: {text}")
+    return said(302, text, f"Location: {text if kind == 'scheme' else '/'}{text}{':' if kind == 'scheme' else ''}")
+
+
+KINDS = ("json", "page", "type", "refusal", "redirect", "scheme")
+SHOWN_AT_MOST = 8
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=st.integers(0, 420), kind=st.sampled_from(KINDS))
+def test_no_part_of_a_secret_is_left_where_a_text_is_cut(
+    server: Canned, no_pauses: None, before: int, kind: str
+) -> None:
+    server.answer = repeated("x" * before, kind)
+    checks = _smoke.parse([{**one, "retries": 0, "timeout": 1.0} for one in CHECKS])
+    report = run(checks, [_smoke.Target("here", server.url)], timeout=4.0, secrets={"token": TOKEN})
+    require_hidden(json.dumps(report.as_dict()))
+
+
+def require_hidden(text: str) -> None:
+    """Assert that no part of the secret is there that would help anybody."""
+    parts = [TOKEN[at : at + SHOWN_AT_MOST] for at in range(len(TOKEN) - SHOWN_AT_MOST + 1)]
+    assert [one for one in parts if one in text] == [], text
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=st.integers(0, 420), status=st.sampled_from([200, 302, 401, 403, 422, 500]), kind=st.integers(0, 3))
+def test_nor_where_an_error_is_cut(server: Canned, before: int, status: int, kind: int) -> None:
+    text = "x" * before + TOKEN
+    problem = {"message": text, "detail": text, "errors": [{"message": text}], "name": text, "details": [text]}
+    bodies = (text, json.dumps(problem), f"<html><title>{text}</title>", json.dumps([problem]))
+    server.answer = said(status, bodies[kind], f"Location: /{text}", f"WWW-Authenticate: {text}")
+    who = _registry.Account("ci", TOKEN, timeout=1.0)
+    github = GitHub("owner/app", TOKEN, server.url, wait=lambda _seconds: None)
+    unleash = Unleash(endpoint(server), "default", "production", 0)
+    where = ResultPath("flags.{name}")
+    reader = Reader(path="/flags", result=where, words=Words(), token=TOKEN, timeout=1.0)
+    api = HttpApi(
+        Api("/flags", where, "/flags/{name}", "POST", {"enabled": "{value}"}, False, where, Words()),
+        reader,
+        endpoint(server),
+        True,
+        0,
+    )
+    for ask in (
+        lambda: _registry.Server(f"127.0.0.1:{server.port}", who).held("app/backend", "v1"),
+        lambda: github.find("hotfix/x", "main"),
+        lambda: github.open("hotfix/x", "main", "A title", "A body"),
+        lambda: unleash.read("NEW_EDITOR"),
+        lambda: unleash.write("NEW_EDITOR", False),
+        lambda: api.read("NEW_EDITOR"),
+        lambda: api.write("NEW_EDITOR", False),
+    ):
+        try:
+            ask()
+        except HotfixError as exc:
+            require_hidden(str(exc))
+    require_hidden(str(may_push([f"127.0.0.1:{server.port}/app/backend"], who)))
+
+
 @quick
 @given(answer=answers(DOCUMENT))
 @example(answer=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import CUT, cut, hide
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask, read_env
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +45,15 @@ def test_a_secret_that_an_env_file_holds_is_found(secret: str) -> None:
         env = read_env(path)
     assert env == {"ONE": "1", "ADMIN_TOKEN": secret, "TWO": "2"}
     assert secret not in Mask.of_env(env).text(f"Bearer {secret}.")
+
+
+@given(before=st.text("abc…", max_size=20), secret=st.text("abc", min_size=6, max_size=9), most=st.integers(0, 40))
+def test_no_secret_is_left_where_a_text_is_cut(before: str, secret: str, most: int) -> None:
+    shown = hide(cut(before + secret, most), [secret])
+    assert secret not in shown
+    # What ends in the mark of a cut has no more of it than anybody may know.
+    left = [size for size in range(4, len(secret)) if f"{secret[:size]}{CUT}" in shown]
+    assert left == []
 
 
 @given(user=st.text("abc", max_size=5), password=st.text("abc123%!", min_size=1, max_size=20))

@@ -10,9 +10,11 @@ The modules run as they do on a host, but without a Docker Engine, so that what 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import io
 import json
+import os
 import re
 import shlex
 import shutil
@@ -20,17 +22,27 @@ import tempfile
 import typing as t
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.testing import patch_module_args
+from ansible.plugins.action import ActionBase
+from ansible_collections.pangeafate.hotfix.plugins.action import diagnose as diagnose_action
+from ansible_collections.pangeafate.hotfix.plugins.action import diagnose_report as report_action
+from ansible_collections.pangeafate.hotfix.plugins.action import emergency_build as build_action
+from ansible_collections.pangeafate.hotfix.plugins.action import image_transfer as transfer_action
 from ansible_collections.pangeafate.hotfix.plugins.action import release as release_action
+from ansible_collections.pangeafate.hotfix.plugins.action import ssl_order as order_action
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _argspec, _settings, _switch_back
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Docker
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags import setup as flags
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.values import flag_name
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._restart import perform
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._emergency import guards
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +50,7 @@ from tests.unit.properties.hostile import anything, changed, copied, texts
 
 CODES = {"bad_input", "refused", "nothing_to_do", "failed"}
 NOBODY = "http://127.0.0.1:9"
+SHA = f"sha256:{'a' * 64}"
 RUN = {"run": "20260102T030405Z-1", "operator": "alice@laptop", "reason": "because"}
 #: What every option of the app can be; ``app_dir`` is put in.
 APP: dict[str, t.Any] = {
@@ -115,6 +128,28 @@ MODULES: dict[str, dict[str, t.Any]] = {
         "max_bytes": 1000,
         "timeout": 1.0,
     },
+    "diagnose": {
+        **APP,
+        "timeout": 2.0,
+        "minutes": 5.0,
+        "lines": 5,
+        "log_services": ["backend"],
+        "redis": {"service": "redis", "port": 6379, "username": "app", "password": "canary-of-redis"},
+        "redis_password": "canary-of-redis",
+        "websocket_services": ["backend"],
+        "public": {"url": NOBODY},
+    },
+    "image_transfer": {
+        "images": {"backend": {"reference": "registry.example.com/app/backend:v2", "image_id": SHA}},
+        "phase": "load",
+        "folder": f"images/{'c' * 64}",
+        "timeout": 1.0,
+        "part_mb": 16,
+        "layers": {SHA: [SHA]},
+        "tags": {"registry.example.com/app/backend:v2": SHA},
+        "archive": {"sha256": "c" * 64, "size": 10, "part_size": 6, "parts": ["a" * 64, "b" * 64], "unpacked": 20},
+        "configs": {SHA: SHA},
+    },
     "smoke_check": {
         "checks": [{"name": "api", "type": "http", "path": "/{token}", "expect": {"status": 200}, "retries": 0}],
         "targets": [{"url": NOBODY, "name": "x", "address": "127.0.0.1:9"}],
@@ -124,9 +159,9 @@ MODULES: dict[str, dict[str, t.Any]] = {
         "baseline": {"results": []},
     },
 }
-NAMED_BY_ANSIBLE = (
-    r"argument|option|parameter|value of|required|mutually|missing|Failed to log to syslog|dictionary"
-)
+NAMED_BY_ANSIBLE = r"argument|option|parameter|value of|required|mutually|missing|Failed to log to syslog|dictionary"
+#: They know no folder of an app.
+WITHOUT_APP = ("smoke_check", "image_transfer")
 #: What would be ended, or asked for long, is only planned.
 ONLY_PLANNED = ("unlock",)
 
@@ -178,9 +213,19 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (tmp_path / "bin" / program).symlink_to(shutil.which(program) or "/nonexistent")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shutil, "rmtree", functools.partial(removed, shutil.rmtree))
 
 
-@pytest.mark.parametrize("name", sorted(set(MODULES) - {"smoke_check"}))
+def removed(remove: t.Callable[..., None], path: t.Any, *arguments: t.Any, **more: t.Any) -> None:
+    """Remove a folder of the tests; a module that would remove another one is found out before it does."""
+    where = Path(tempfile.gettempdir()).resolve()
+    inside = Path(os.path.abspath(os.fspath(path))).relative_to(where).parts
+    assert inside, path
+    assert inside[0].startswith(("tmp", "pytest-", "hotfix-")), path
+    remove(path, *arguments, **more)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - set(WITHOUT_APP)))
 @pytest.mark.parametrize("folder", ["srv/app", "/srv/a\0b", "/srv/" + "a" * 300, "/" + "a/" * 3000, "-rf", ""])
 def test_a_folder_that_can_be_none_is_named(name: str, folder: str) -> None:
     result = called(name, {**MODULES[name], "app_dir": folder}, planning=True)
@@ -195,7 +240,7 @@ def test_a_folder_that_can_be_none_is_named(name: str, folder: str) -> None:
 def test_a_module_takes_it_or_names_it(name: str, data: st.DataObject, planning: bool) -> None:
     arguments = data.draw(changed(MODULES[name]).filter(lambda one: isinstance(one, dict)))
     with tempfile.TemporaryDirectory() as folder:
-        if name != "smoke_check":
+        if name not in WITHOUT_APP:
             arguments.setdefault("app_dir", folder)
         require_told(called(name, arguments, planning=planning or name in ONLY_PLANNED))
 
@@ -269,7 +314,7 @@ def test_what_is_right_is_taken() -> None:
     assert app_of(validated(_argspec.app_options(), {**APP, "app_dir": "/srv/app"}) or {}) is not None
     with tempfile.TemporaryDirectory() as folder:
         for name, arguments in MODULES.items():
-            given_arguments = arguments if name == "smoke_check" else {"app_dir": folder, **arguments}
+            given_arguments = arguments if name in WITHOUT_APP else {"app_dir": folder, **arguments}
             result = called(name, copied(given_arguments), planning=True)
             assert result.get("outcome") != "bad_input" or "Docker is not installed" in result["msg"], result
             assert "outcome" in result, result
@@ -325,3 +370,170 @@ def test_a_name_of_a_flag_is_one_line(value: t.Any) -> None:
         assert "\n" not in flag_name(str(value))
     except HotfixError as exc:
         assert exc.code == "bad_input"
+
+
+FOLDERS = ["/", "/nonexistent/app", "", ".", "..", "a\0b", f"/nonexistent/{'c' * 64}\0", f"{'c' * 64}/..", "~", "/etc"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("phase", ["ready", "load", "discard", ""])
+def test_only_a_folder_that_was_made_for_an_archive_is_ever_removed(folder: str, phase: str) -> None:
+    about = {key: one for key, one in MODULES["image_transfer"].items() if key != "phase"}
+    result = called(
+        "image_transfer", {**about, **({"phase": phase} if phase else {}), "folder": folder}, planning=False
+    )
+    require_told(result)
+    assert result["failed"]
+    # A NUL is refused by Ansible's own log before.
+    assert result.get("outcome", "bad_input") == "bad_input"
+    assert "syslog" in result["msg"] or ("folder" if phase else "phase") in result["msg"]
+
+
+IMAGES = changed({**MODULES["image_transfer"], "phase": "load"}, most=2)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raw=IMAGES, phase=st.sampled_from(["look", "ready", "load", "tag", "discard"]))
+@example(raw={**MODULES["image_transfer"], "archive": {}}, phase="ready")
+@example(
+    raw={**MODULES["image_transfer"], "archive": {**MODULES["image_transfer"]["archive"], "size": "x"}}, phase="ready"
+)
+@example(
+    raw={**MODULES["image_transfer"], "archive": {**MODULES["image_transfer"]["archive"], "parts": 5}}, phase="load"
+)
+@example(raw={**MODULES["image_transfer"], "layers": {"--help": 5}}, phase="look")
+@example(raw={**MODULES["image_transfer"], "tags": {"a:b": ["x"]}}, phase="tag")
+@example(raw={**MODULES["image_transfer"], "configs": {"a": None}}, phase="load")
+@example(raw={**MODULES["image_transfer"], "timeout": float("nan")}, phase="load")
+def test_a_phase_of_a_transfer_is_done_or_its_option_named(raw: t.Any, phase: str) -> None:
+    if isinstance(raw, dict):
+        require_told(called("image_transfer", {**raw, "phase": phase}, planning=False))
+
+
+SENT = {"images": MODULES["image_transfer"]["images"], "engine": "", "folder": "~/x", "part_mb": 16, "timeout": 9.0}
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raw=changed(SENT, most=2))
+@example(raw={**SENT, "timeout": float("nan")})
+@example(raw={**SENT, "timeout": "inf"})
+@example(raw={**SENT, "timeout": -1})
+@example(raw={**SENT, "part_mb": 10**400})
+@example(raw={**SENT, "engine": "a\0b"})
+@example(raw={**SENT, "folder": "a\0b"})
+@example(raw={**SENT, "images": {"backend": {"reference": "a\0b:c", "image_id": SHA}}})
+@example(raw={**SENT, "images": {"backend": {"reference": ":v1", "image_id": SHA}}})
+@example(raw={**SENT, "images": {"": None}})
+def test_what_is_to_be_sent_is_taken_or_named_on_the_controller(raw: t.Any) -> None:
+    options = validated(copied(transfer_action._OPTIONS), raw) if isinstance(raw, dict) else None
+    if options is None:
+        return
+    action: t.Any = transfer_action.ActionModule.__new__(transfer_action.ActionModule)
+    action._task = SimpleNamespace(check_mode=False)
+    # There is no Docker here, which is what is told of all that is right.
+    result = action._transferred(options, {})
+    require_told(result)
+    assert result["failed"]
+    assert result["outcome"] == "bad_input" or "There is no 'docker' command" in result["msg"]
+
+
+LOOKED: dict[str, t.Any] = {"app_dir": "/nonexistent/app", **MODULES["diagnose"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"timeout": float("nan")}, "timeout"),
+        ({"timeout": "inf"}, "timeout"),
+        ({"minutes": "nan"}, "minutes"),
+        ({"minutes": 1e300}, "minutes"),
+        ({"lines": -1}, "lines"),
+        ({"lines": 10**400}, "lines"),
+        ({"redis": {"port": 10**400}}, "redis port"),
+        ({"redis": {"port": -1}}, "redis port"),
+        ({"redis": {"username": "a\0b"}}, "redis username"),
+        ({"redis_password": "canary-of\nredis"}, "redis password"),
+        ({"redis": {"service": "-x"}}, "service '-x'"),
+        ({"log_services": ["a/b"]}, "a/b"),
+        ({"websocket_services": ["$(x)"]}, "$(x)"),
+    ],
+)
+def test_what_no_diagnosis_can_be_made_with_is_named(changes: dict[str, t.Any], named: str) -> None:
+    result = called("diagnose", {**LOOKED, **changes}, planning=False)
+    require_told(result)
+    assert result["outcome"] == "bad_input"
+    assert named in result["msg"]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(public=changed({"url": NOBODY, "address": "127.0.0.1:9", "ca_file": "/nonexistent", "validate_certs": True}))
+@example(public="http://127.0.0.1:9")
+@example(public=[["url", NOBODY]])
+@example(public={"url": "https://[::1"})
+@example(public={"url": "https://127.0.0.1:9", "ca_file": "a\0b"})
+@example(public={"url": "https://127.0.0.1:9", "address": 5})
+@example(public={"url": 5})
+def test_where_users_reach_the_app_is_looked_at_or_why_it_cannot_be(public: t.Any) -> None:
+    found = diagnose_action._certificate(public)
+    assert found["status"] in ("seen", "unseen", "skipped")
+    assert found["status"] == "seen" or found["why"]
+    # What nobody thought of would be told by its type.
+    assert "It could not be looked at (" not in found["why"], found
+
+
+NO_NUMBERS = [float("nan"), float("inf"), -1.0, 10**400]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=["nan", "inf", "negative", "huge"])
+@pytest.mark.parametrize(
+    ("module", "option"),
+    [
+        *[("preflight", one) for one in ("timeout", "backup_age", "clock_skew", "certificate_days")],
+        ("logs", "timeout"),
+        ("service_logs", "timeout"),
+    ],
+)
+def test_a_limit_that_is_no_number_is_no_limit(tmp_path: Path, module: str, option: str, value: t.Any) -> None:
+    """What is compared with NaN is neither too much nor too little, and all would look well."""
+    result = called(module, {**MODULES[module], "app_dir": str(tmp_path), option: value}, planning=True)
+    require_told(result)
+    assert result["failed"]
+    # Ansible itself makes no number of some.
+    assert result.get("outcome", "bad_input") == "bad_input"
+    assert "outcome" not in result or option in result["msg"]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS[:3], ids=["nan", "inf", "negative"])
+@pytest.mark.parametrize("option", ["high_cpu", "high_memory"])
+def test_a_restart_takes_none_either(option: str, value: float) -> None:
+    wanted = perform.Wanted(names=("backend",), **{option: t.cast("t.Any", value)})
+    with pytest.raises(BadInputError, match=f"restart_{option}"):
+        perform._checked(wanted)
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS[:3], ids=["nan", "inf", "negative"])
+def test_a_limit_on_the_controller_is_none_either(value: float) -> None:
+    for name, default in (("build_timeout", 900.0), ("push_timeout", 300.0), ("parallel", 0)):
+        options = {"parallel": 0, "build_timeout": 900.0, "push_timeout": 300.0}
+        assert options[name] == default
+        with pytest.raises(BadInputError, match=name):
+            build_action.wanted({**options, name: value})
+    for limit in ("files", "lines", "test_timeout"):
+        with pytest.raises(BadInputError, match=limit):
+            guards.Limits(**{limit: t.cast("t.Any", value)})
+    for time in ("request_timeout", "timeout", "dns_timeout", "days"):
+        options = {"request_timeout": 20.0, "timeout": 120.0, "dns_timeout": 300.0, "days": 30.0}
+        with pytest.raises(BadInputError, match=time):
+            order_action._Work({**options, time: value}, {}, True)
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS[:3], ids=["nan", "inf", "negative"])
+@pytest.mark.parametrize("name", sorted(report_action._LIMITS))
+def test_a_diagnosis_is_judged_by_no_such_limit(monkeypatch: pytest.MonkeyPatch, name: str, value: float) -> None:
+    limits = {key: one["default"] for key, one in report_action._LIMITS.items()}
+    action: t.Any = report_action.ActionModule.__new__(report_action.ActionModule)
+    given_options = {"limits": {**limits, name: value}}
+    monkeypatch.setattr(ActionBase, "run", lambda *_given, **_more: {})
+    monkeypatch.setattr(action, "validate_argument_spec", lambda **_more: (None, given_options), raising=False)
+    with pytest.raises(AnsibleActionFail, match=name):
+        action.run(task_vars={})

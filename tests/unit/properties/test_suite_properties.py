@@ -101,6 +101,14 @@ def test_a_number_that_is_none_is_named(key: str, value: t.Any) -> None:
         assert key in exc.what
 
 
+@pytest.mark.parametrize("text", ["(" * 5000 + ")" * 5000, "x{99999999999}", "(", "(?P<a>x)(?P<a>y)", "[a"])
+def test_an_expression_that_is_none_is_named(text: str) -> None:
+    expect = {"headers": {"A": {"matches": text}}}
+    with pytest.raises(BadInputError) as caught:
+        _smoke.parse([{"name": "a", "type": "http", "path": "/", "expect": expect}])
+    assert "is no regular expression" in caught.value.what
+
+
 YAMLISH = st.lists(
     st.sampled_from(
         [

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import os
 import re
@@ -15,7 +16,7 @@ import warnings
 from dataclasses import dataclass, field
 
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.channels.entry import Entry, origin
-from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.channels.model import UndeliveredError
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.channels.model import UndeliveredError, line
 
 if t.TYPE_CHECKING:
     import requests
@@ -57,10 +58,16 @@ def post(endpoint: Endpoint, body: bytes, headers: t.Mapping[str, str]) -> int:
     except ImportError:
         what = "the Python package requests is not installed on the controller"
         raise UndeliveredError(f"{origin(endpoint.url)} could not be asked: {what}") from None
+
+    class Session(requests.Session):
+        def get_redirect_target(self, _resp: requests.Response) -> str | None:
+            """Return none: the library reads where an answer leads to though it is not followed, and falls over it."""
+            return None
+
     said = origin(endpoint.url)
     # Not verified is what its owner asked for by name; it need not be repeated in a log.
     warnings.simplefilter("ignore")
-    with requests.Session() as session:
+    with Session() as session:
         # Neither ~/.netrc nor a proxy's bundle may take the place of what was declared.
         session.trust_env = False
         try:
@@ -100,13 +107,12 @@ def _judge(said: str, answer: requests.Response) -> int:
     if 200 <= status < 300:
         return status
     if 300 <= status < 400:
-        to = origin(answer.headers.get("Location", ""))
         raise UndeliveredError(
-            f"{said} redirects to {to if '://' in to and not to.startswith(':') else 'another path'} ({status}), which "
-            "is not followed; set url to the final address",
+            f"{said} redirects to {_elsewhere(answer.headers.get('Location', ''))} ({status}), which is not followed; "
+            "set url to the final address",
             status=status,
         )
-    text = " ".join(answer.raw.read(_OF_ANSWER, decode_content=True).decode("utf-8", "replace").split())
+    text = _text(answer)
     raise UndeliveredError(
         f"{said} answered {status}{f': {text}' if text else ''}",
         status=status,
@@ -115,11 +121,28 @@ def _judge(said: str, answer: requests.Response) -> int:
     )
 
 
+def _elsewhere(location: str) -> str:
+    to = origin(location)
+    return line(to) if "://" in to and not to.startswith(":") else "another path"
+
+
+def _text(answer: requests.Response) -> str:
+    """Return what it said. One that breaks off, or is packed in a way that it is not, has a status all the same."""
+    raw = b""
+    # What the library makes of its own errors is an OSError too.
+    with contextlib.suppress(OSError, ValueError):
+        for piece in answer.iter_content(_OF_ANSWER):
+            raw += piece
+            if len(raw) >= _OF_ANSWER:
+                break
+    return line(raw[:_OF_ANSWER].decode("utf-8", "replace"))
+
+
 def _after(value: str | None) -> float:
     """Return the seconds that a server asks for, as a number or as a date."""
     if value is None:
         return 0.0
-    if value.strip().isdigit():
+    if value.isascii() and value.strip().isdigit():
         return float(value.strip()[:9])
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())

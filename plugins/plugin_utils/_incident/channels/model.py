@@ -32,6 +32,11 @@ class UndeliveredError(Exception):
         self.after = after
 
 
+def line(text: str) -> str:
+    """Return what a server said as one line that a terminal shows as it is."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
 @dataclass(frozen=True)
 class Channel(abc.ABC):
     """Somebody who is told. Its ``repr`` shows no secret."""

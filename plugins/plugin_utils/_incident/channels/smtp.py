@@ -19,7 +19,7 @@ import time
 import typing as t
 
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.channels.message import Message
-from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.channels.model import UndeliveredError
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.channels.model import UndeliveredError, line
 
 if t.TYPE_CHECKING:
     from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.channels.email import Email
@@ -144,7 +144,7 @@ def _id(text: str, domain: str) -> str:
 
 def _said(reply: t.Any) -> str:
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
-    return " ".join(text.split())
+    return line(text)
 
 
 def _refusal(said: str, refused: t.Mapping[str, tuple[int, bytes]], of: int, taken: bool = False) -> UndeliveredError:
