@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from datetime import datetime
 
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._diagnose.model import (
@@ -36,15 +37,31 @@ def signs(fleet: Fleet, host: str) -> t.Iterator[Sign]:
     switched = set(fleet.app(host).get("switched") or [])
     ends = fleet.found(host, "ends")
     now = str((fleet.hosts[host].get("clock") or {}).get("began") or "")
-    for one in found.get("containers") or []:
-        if one["reached"]:
-            yield from _of(host, one, one["service"] in switched, ends, now)
+    told = [
+        sign
+        for one in found.get("containers") or []
+        if one["reached"]
+        for sign in _of(host, one, one["service"] in switched, ends, now)
+    ]
+    yield from _in_one_go(told, switched)
     for service in found.get("missing") or []:
         remedies = ("switch_back", "rollback") if service in switched else ("up",)
         title = f"{service} has no container"
         detail = "It is declared, and nothing of it is there, running or not."
         yield Sign("missing", CRITICAL, title, host, detail, remedies, {"service": service})
     yield from _usage(fleet, host)
+
+
+def _in_one_go(told: list[Sign], switched: t.Collection[str]) -> list[Sign]:
+    """Make one of all that does not run where no release brings all of it back, as after a crash of the engine.
+
+    A restart starts it in the order in which one needs the other.
+    """
+    services = {sign.about["service"] for sign in told if sign.kind == "stopped"}
+    if len(services) < 2 or services <= set(switched):
+        return told
+    title = "What users need does not run"
+    return [replace(one, title=title, remedies=("restart",)) if one.kind == "stopped" else one for one in told]
 
 
 def _of(host: str, one: Vars, is_switched: bool, ends: Vars, now: str) -> t.Iterator[Sign]:

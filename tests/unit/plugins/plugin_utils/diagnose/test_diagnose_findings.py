@@ -363,6 +363,16 @@ class TestRequests:
         assert "how long they took is unknown" in "\n".join(screen.lines(unknown, [], 0))
 
 
+def test_all_that_was_stopped_is_started_in_one_go() -> None:
+    host = with_container("redis", status="exited")
+    for one in host["parts"]["containers"]["found"]["containers"]:
+        one["status"] = "exited"
+    (stopped,) = findings.of(fleet(host))
+    (remedy,) = stopped.remedies
+    assert (stopped.kind, stopped.title) == ("stopped", "What users need does not run")
+    assert remedy.command.endswith("-e services=backend,frontend,nginx,postgres,redis")
+
+
 def test_what_users_notice_leads_to_its_cause() -> None:
     host = with_container("redis", status="exited")
     host["parts"]["health"]["found"].update(problem="it answered 503, not 200", status=503)
