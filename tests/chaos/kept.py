@@ -8,6 +8,8 @@ from __future__ import annotations
 KEPT: dict[str, str] = {
     "restart/current_dangling/10": "no release was said to be recorded, and nothing mended the link",
     "hotfix/origin_down/8": "nothing of the app: an emergency build answers with the version of its source",
+    # After the hotfix above: the registry has not all services of such a version, so it cannot be deployed anew.
+    "flag/engine_killed/4": "all was stopped, and nothing that was recommended started a database",
     "rollback/current_dangling/3": "what users were in was taken for the last good release, and stayed",
 }
 
