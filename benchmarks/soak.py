@@ -6,7 +6,7 @@
 
 Looked at: files and bytes of the app's folder, releases, the journal, images and containers of the host's engine, the
 memory of all that runs there, and what each command took. What is there after the first tenth counts as what a host
-holds; after the last it may not be more by the margins below.
+holds; after the last it may not be more by the margins below. The journal alone may grow, up to what it is cut down to.
 
     .venv/bin/python -m benchmarks.soak [--rounds 200] [--host staging1] [--json FILE]
 """
@@ -27,12 +27,14 @@ GOOD, NEXT = "v1", "v6"
 MARGIN = 1.1
 #: Commands vary more than files do.
 SLOWER = 1.15
+#: What a host keeps of its journal: the file itself, and what was cut off.
+JOURNAL_KILOBYTES = 9 * 512
 _LOOK = f"""
 set -eu
-echo files $(find {APP} -type f | wc -l)
-echo kilobytes $(du -sk {APP} | cut -f1)
+echo files $(find {APP} -type f ! -name 'journal*.jsonl' | wc -l)
+echo kilobytes $(du -sk --exclude='journal*.jsonl' {APP} | cut -f1)
 echo releases $(ls {APP}/releases | wc -l)
-echo journal_kilobytes $(cat {APP}/journal*.jsonl* | wc -c | awk '{{print int($1 / 1024)}}')
+echo journal_kilobytes $(cat {APP}/journal*.jsonl | wc -c | awk '{{print int($1 / 1024)}}')
 echo images $(docker image ls --all --quiet | sort -u | wc -l)
 echo image_tags $(docker image ls --format x | wc -l)
 echo containers $(docker ps --all --quiet | wc -l)
@@ -106,7 +108,8 @@ def main() -> int:
         Limit(f"{name} at the end of {len(cycles)} cycles, in times of the start", ratio, SLOWER)
         for name, ratio in ratios(cycles, part).items()
     ]
-    limits += [Limit(name.replace("_", " "), now[name], first * MARGIN) for name, first in held.items()]
+    most = {"journal_kilobytes": float(JOURNAL_KILOBYTES)}
+    limits += [Limit(name.replace("_", " "), now[name], most.get(name, first * MARGIN)) for name, first in held.items()]
     return judge(limits, {"cycles": [asdict(one) for one in cycles], "held": held, "end": now}, options.json)
 
 

@@ -263,7 +263,24 @@ def confirm(session: Session, release_id: t.Optional[str], *, keep: int) -> t.Tu
         _images.retain(host, keep)
     except CommandError as exc:
         session.note(f"Images of old releases could not be let go: {exc.what}")
+    _forget(session, keep)
     return release, True
+
+
+def _forget(session: Session, keep: int) -> None:
+    """Let go of the records of old releases, and of the secrets in them; what they were stays in the journal."""
+    releases = session.host.releases
+    old = releases.dispensable(keep)
+    if not old:
+        return
+    try:
+        with session.step("forget", releases=[release.id for release in old]):
+            for release in old:
+                told = {"run": session.run.id, "step": "forgotten", "release": release.id, "was": release.summary()}
+                session.host.journal.append({**told, "history": release.history})
+                releases.forget(release)
+    except OSError as exc:
+        session.note(f"Records of old releases could not be let go: {exc.strerror}.")
 
 
 def revert(session: Session, release_id: t.Optional[str]) -> t.Tuple[t.Optional[Release], t.Optional[str]]:

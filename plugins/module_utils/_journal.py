@@ -4,25 +4,41 @@
 
 # This module util is PRIVATE to the collection.
 
-"""The journal of a host: a line before and a line after every step, on disk before the step begins."""
+"""The journal of a host: a line before and a line after every step, on disk before the step begins.
+
+``journal.jsonl`` is what a change goes on from, so it stays short; what is older is in ``journal.1.jsonl`` and so on,
+the highest number the newest of them.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import re
+import time
 import typing as t
 from datetime import timedelta
 from pathlib import Path
 
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _json
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _json
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock, stamp
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask, read_env
 
 Entry = t.Dict[str, t.Any]
 
-#: How many entries of other runs are told, and how much of the journal's end is read for an account.
+#: How many entries of other runs are told, and how much of the journal's end is read for what was before.
 HISTORY_ENTRIES = 200
-_ACCOUNT_BYTES = 2 * 1024 * 1024
+HISTORY_BYTES = 2 * 1024 * 1024
+#: A journal that is longer than the first is cut down to about the second; so many files of what was cut off are kept.
+LONGEST = 512 * 1024
+_STAYS = 128 * 1024
+OLDER_FILES = 8
+#: Seconds that a line waits for another process at the file. After that it is written all the same.
+_PATIENCE = 5.0
+#: What tells how far the last switch came. A change, and the host's own script, look for these in the newest file only.
+_STATE = ("switch", "settle", "start")
 _MOST_HOURS = 24.0 * 366
 
 
@@ -41,8 +57,7 @@ class Journal:
     def append(self, entry: Entry) -> None:
         """Write *entry* with the time, and return only when it is on disk."""
         line = json.dumps({"at": stamp(self._clock.now()), **entry}, sort_keys=True).encode("utf-8") + b"\n"
-        descriptor = os.open(str(self._path), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
+        with self._opened() as (descriptor, _alone):
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 line = b"\n" + line
@@ -50,28 +65,82 @@ class Journal:
             while written < len(line):
                 written += os.write(descriptor, line[written:])
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _opened(self) -> t.Iterator[t.Tuple[int, bool]]:
+        """Open the file for one process alone; tell whether it is, or somebody keeps it for too long.
+
+        A line that is written while the journal is cut would be in neither part.
+        """
+        end = time.monotonic() + _PATIENCE
+        while True:
+            descriptor = os.open(str(self._path), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                alone = _locked(descriptor) and self._is(descriptor)
+                if alone or time.monotonic() > end:
+                    yield descriptor, alone
+                    return
+            finally:
+                os.close(descriptor)
+            time.sleep(0.001)
+
+    def _is(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(str(self._path)))
+        except FileNotFoundError:
+            return False
+
+    def shorten(self) -> bool:
+        """Move what is old to a file of its own once the journal is long; tell whether it was.
+
+        What the state of a change is read from stays, however old it is. The lock is held meanwhile: the host's own
+        script writes too.
+        """
+        try:
+            if os.stat(str(self._path)).st_size <= LONGEST:
+                return False
+        except FileNotFoundError:
+            return False
+        with self._opened() as (descriptor, alone):
+            if not alone:
+                return False
+            lines = os.pread(descriptor, os.fstat(descriptor).st_size, 0).splitlines(keepends=True)
+            old, stays = _divided(lines)
+            older = self._older()
+            number = older[-1][0] + 1 if older else 1
+            # A crash between the two leaves lines in both, and none in neither.
+            _files.write_text(self._path.with_name(f"journal.{number}.jsonl"), old.decode("utf-8", "replace"))
+            _files.write_text(self._path, stays.decode("utf-8", "replace"))
+        for _number, path in older[: max(0, len(older) + 1 - OLDER_FILES)]:
+            path.unlink()
+        return True
+
+    def _older(self) -> t.List[t.Tuple[int, Path]]:
+        """Return the files of what was cut off, by number, the oldest first."""
+        found = []
+        for name in os.listdir(str(self._path.parent)):
+            match = re.fullmatch(r"journal\.([1-9][0-9]{0,8})\.jsonl", name)
+            if match:
+                found.append((int(match.group(1)), self._path.with_name(name)))
+        return sorted(found)
 
     def entries(self) -> t.List[Entry]:
-        """Return every whole entry, oldest first."""
-        try:
-            raw = self._path.read_bytes()
-        except FileNotFoundError:
-            raw = b""
-        return self._parsed(raw)
+        """Return every whole entry of the newest file, oldest first: what the state of a change is read from."""
+        return self._parsed(_read(self._path))
 
     def newest(self, size: int) -> t.List[Entry]:
-        """Return the whole entries among the last *size* bytes, oldest first."""
+        """Return the whole entries among the last *size* bytes, of all files, oldest first."""
+        raw = _read(self._path)
         try:
-            with self._path.open("rb") as handle:
-                length = handle.seek(0, os.SEEK_END)
-                handle.seek(max(0, length - size))
-                raw = handle.read(size)
-        except FileNotFoundError:
-            return []
+            older = self._older() if len(raw) < size else []
+        except OSError:
+            older = []
+        for _number, path in reversed(older):
+            if len(raw) >= size:
+                break
+            raw = _read(path) + raw
         # The first line may have begun before.
-        return self._parsed(raw if length <= size else raw.partition(b"\n")[2])
+        return self._parsed(raw if len(raw) <= size else raw[-size:].partition(b"\n")[2])
 
     def _parsed(self, raw: bytes) -> t.List[Entry]:
         self.damaged = 0
@@ -107,6 +176,45 @@ class Journal:
         return pending
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # A file system without locks has nobody who waits either.
+        return True
+    return True
+
+
+def _divided(lines: t.Sequence[bytes]) -> t.Tuple[bytes, bytes]:
+    """Return what goes to another file, and what stays."""
+    first, size = len(lines), 0
+    while first and size + len(lines[first - 1]) <= _STAYS:
+        first -= 1
+        size += len(lines[first])
+    steps = [_step(line) for line in lines[:first]]
+    began = max((n for n, (step, phase) in enumerate(steps) if (step, phase) == ("switch", "begin")), default=first)
+    of_state = {n for n in range(began, first) if steps[n][0] in _STATE}
+    old = b"".join(line for n, line in enumerate(lines[:first]) if n not in of_state)
+    return old, b"".join([*(lines[n] for n in sorted(of_state)), *lines[first:]])
+
+
+def _step(line: bytes) -> t.Tuple[t.Any, t.Any]:
+    try:
+        entry = _json.loads(line.decode("utf-8"))
+    except ValueError:
+        return None, None
+    return (entry.get("step"), entry.get("phase")) if isinstance(entry, dict) else (None, None)
+
+
 def record_options() -> t.Dict[str, t.Any]:
     """Return the argument spec of the doc fragment ``_record``."""
     return {"record": {"type": "dict"}, "history_hours": {"type": "float", "default": 0.0}}
@@ -131,7 +239,7 @@ class Account:
     def result(self, *secrets: t.Optional[str]) -> t.Dict[str, t.Any]:
         """Return it as it goes into the module's result. A journal that cannot be read has no entries."""
         try:
-            found = Journal(self._folder / "journal.jsonl", self._clock).newest(_ACCOUNT_BYTES)
+            found = Journal(self._folder / "journal.jsonl", self._clock).newest(HISTORY_BYTES)
             mask = Mask.of_env(read_env(self._folder / ".env"), *secrets)
             journal = [_masked(entry, mask) for entry in self._chosen(found)]
         except (OSError, ValueError):

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import typing as t
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +25,11 @@ GREEN = "green"
 SLOTS = (OWN, BLUE, GREEN)
 #: Where an image came from that no registry had: over SSH, from the engine that built it.
 TRANSFERRED = "transferred"
+_AT_REST = (_states.SUPERSEDED, _states.VOIDED, _states.FAILED)
+#: So many releases that were live last keep their record, whatever became of them.
+RECORDS_KEPT = 20
+#: How the name of a folder ends that is on its way out.
+_GONE = ".gone"
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,22 @@ class Releases:
         """Return every readable release, the one that was live last first."""
         found = [self.find(name) for name in self.names()]
         return sorted((r for r in found if r), key=lambda r: (r.live_number, r.id), reverse=True)
+
+    def dispensable(self, good: int) -> t.List[Release]:
+        """Return what nothing goes back to any more: at rest, and neither recent nor among the last *good* ones."""
+        every = self.all()
+        current = self.current()
+        wanted = {current.id, current.came_from} if current else set()
+        wanted |= {r.id for r in every[:RECORDS_KEPT]}
+        wanted |= {r.id for r in [r for r in every if r.is_good][: good + 1]}
+        return [r for r in every if r.id not in wanted and r.state in _AT_REST]
+
+    def forget(self, release: Release) -> None:
+        """Remove the folder of a release, and what a crash left of one: it is no release from the first moment on."""
+        os.rename(str(self.folder(release.id)), str(self._folder / f".{release.id}{_GONE}"))
+        for name in os.listdir(str(self._folder)):
+            if name.startswith(".") and name.endswith(_GONE):
+                shutil.rmtree(str(self._folder / name), ignore_errors=True)
 
     def damaged(self) -> t.List[str]:
         """Return the IDs of folders whose record cannot be read."""

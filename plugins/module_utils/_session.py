@@ -57,6 +57,9 @@ class Session:
                 docker.lock_descriptor = lock.descriptor
                 with self._recorded(name, detail):
                     yield
+                # Only now: nobody is to wait for it.
+                with contextlib.suppress(OSError):
+                    self.host.journal.shorten()
         finally:
             docker.lock_descriptor = lock.descriptor
 

@@ -30,7 +30,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils import (
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import parse, stamp
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Entry
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import HISTORY_BYTES, Entry
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import BLUE, GREEN, OWN, Release
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._session import Session
 
@@ -126,7 +126,7 @@ def pending(host: Host) -> t.Optional[Entry]:
 
 def why_left(host: Host, release_id: str) -> t.Optional[str]:
     """Say when and by whom the host was switched back from a release, if it was."""
-    for entry in reversed(host.journal.entries()):
+    for entry in reversed(host.journal.newest(HISTORY_BYTES)):
         if (
             entry.get("action") == _ACTION
             and entry.get("step") == "switch"

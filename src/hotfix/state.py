@@ -73,8 +73,14 @@ def next_commands(states: Mapping[str, State], limit: str) -> list[str]:
     if not every:
         return []
     stopped = sorted({service for one in every for service in one["stopped"]})
+    others = sorted({service for one in every for service in set(one["stopped"]) - set(one["switched"])})
+    if others and any(one["unfinished"] or one["reverts_at"] for one in every):
+        return [
+            f"hotfix restart {' '.join(others)} -l {limit}    no release brings these back, and the change needs them",
+            "then the same command as before again, to finish it",
+        ]
     started = f"hotfix restart {' '.join(stopped)} -l {limit}"
-    if any(set(one["stopped"]) - set(one["switched"]) for one in every):
+    if others:
         return [f"{started}    what does not run is started, what others need first; no release brings all of it back"]
     if any(one["unfinished"] for one in every):
         return [

@@ -17,6 +17,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.instances
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.switch import UnprovenError, World
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.values import Flags, closest, short, word
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import TroubleError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import HISTORY_BYTES
 
 Result = t.Dict[str, t.Any]
 
@@ -24,7 +25,7 @@ Result = t.Dict[str, t.Any]
 def info(world: World, name: t.Optional[str]) -> Result:
     """Look at all flags, or at one, on every instance."""
     instances = world.instances()
-    switched = history.switches(world.journal.entries())
+    switched = history.switches(world.journal.newest(HISTORY_BYTES))
     names = [name] if name else sorted(switched) or [""]
     if not name and not world.reader.tells_names and not switched:
         raise HotfixError(

@@ -21,7 +21,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.provider 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.values import Flags, closest, short, word
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.visible import VisibleCheck
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.wire import TroubleError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Journal
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import HISTORY_BYTES, Journal
 
 Result = t.Dict[str, t.Any]
 
@@ -219,7 +219,7 @@ class Switching:
 
     def _journalled(self) -> t.Optional[history.Switched]:
         try:
-            return history.switches(self.world.journal.entries()).get(self.request.flag)
+            return history.switches(self.world.journal.newest(HISTORY_BYTES)).get(self.request.flag)
         except OSError as exc:
             self.notes.append(f"The journal could not be read ({exc.strerror}).")
             return None

@@ -68,7 +68,8 @@ def refuse(host: Host, seen: Observation) -> None:
         raise HotfixError(
             f"An earlier {what} of {seen.attempted or unfinished.get('release')} was never finished.",
             code="refused",
-            next_step=f"run the {what} again, or roll back (playbooks/rollback.yml), then restart.",
+            next_step=f"run the {what} again, or roll back (playbooks/rollback.yml), then restart; what no release "
+            "replaces, such as the database, can be restarted before that.",
         )
 
 

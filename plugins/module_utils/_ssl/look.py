@@ -18,6 +18,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import ut
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import HISTORY_BYTES
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._ssl.challenge import Webroot
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._ssl.holders import holders
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._ssl.pair import KEPT, BrokenError, Place
@@ -25,8 +26,6 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._ssl.pair import
 Result = t.Dict[str, t.Any]
 
 ACTION = "certificate renewal"
-#: How much of the journal's end is read for orders.
-_JOURNAL_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def _require_seen(setup: Setup, proxies: t.Sequence[Container]) -> None:
 
 def _orders(host: Host) -> t.List[t.Any]:
     """Return the orders that the host's journal tells of, whoever's they were."""
-    return [entry["acme"] for entry in host.journal.newest(_JOURNAL_BYTES) if isinstance(entry.get("acme"), dict)]
+    return [entry["acme"] for entry in host.journal.newest(HISTORY_BYTES) if isinstance(entry.get("acme"), dict)]
 
 
 __all__ = ["ACTION", "KEPT", "Result", "Setup", "look"]

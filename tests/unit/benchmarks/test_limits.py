@@ -9,7 +9,9 @@ import json
 from pathlib import Path
 
 import pytest
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import LONGEST, OLDER_FILES
 
+from benchmarks import soak
 from benchmarks.__main__ import KEPT, NAMES, keep, kept, table, written
 from benchmarks.limits import Limit, judge
 
@@ -77,3 +79,7 @@ def test_the_table_goes_where_the_readme_has_a_place_for_it() -> None:
 def test_every_benchmark_is_made() -> None:
     there = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__", "__main__", "limits", "fleet"}
     assert set(NAMES) == there
+
+
+def test_the_journal_may_grow_to_what_it_is_cut_down_to() -> None:
+    assert soak.JOURNAL_KILOBYTES * 1024 == (OLDER_FILES + 1) * LONGEST

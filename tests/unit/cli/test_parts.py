@@ -218,7 +218,10 @@ def test_processes_below_are_ended_and_what_detached_itself_is_left(tmp_path: Pa
         ({"unfinished": None, "reverts_at": None, "last_known_good": None}, "logs"),
         ({"unfinished": None, "reverts_at": None, "containers": []}, "diagnose"),
         # A rollback starts no database: that comes first, whatever else is the matter.
-        ({"containers": ENDED}, "restart backend redis"),
+        ({"containers": ENDED, "unfinished": None, "reverts_at": None}, "restart backend redis"),
+        # While a change waits to be finished, what it replaces is not restarted beside it.
+        ({"containers": ENDED}, "restart redis"),
+        ({"containers": ENDED, "unfinished": None}, "restart redis"),
         ({"containers": ENDED[1:]}, "restart redis"),
         ({"containers": ENDED[:1]}, "rollback"),
         ({"containers": ENDED[:1], "unfinished": None, "reverts_at": None, "last_known_good": None}, "restart backend"),

@@ -14,7 +14,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _proxy
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _proxy, _records
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Docker
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import Host, observe
@@ -281,6 +281,40 @@ def test_a_deploy_says_what_it_goes_back_to_where_the_current_record_is_lost(
     said = [entry["text"] for entry in world.host().journal.entries() if entry.get("step") == "note"]
     assert any("The record of what users have now is lost. Should the deploy fail" in text for text in said)
     assert not any("The link to the current release" in text for text in said)
+
+
+def many_deploys(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have more releases than keep their record, the last of them v3."""
+    monkeypatch.setattr(_records, "RECORDS_KEPT", 2)
+    world.adopt()
+    for number in range(8):
+        world.deploy("v2" if number % 2 else "v3")
+    world.deploy("v1")
+
+
+def test_old_records_go_and_the_way_back_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    many_deploys(world, monkeypatch)
+    releases = world.host().releases
+    # The current one, and the five good ones before it that keep their images.
+    assert [r.version for r in releases.all()] == ["v1", "v2", "v3", "v2", "v3", "v2"]
+    assert sorted(releases.names()) == sorted(r.id for r in releases.all())
+    forgotten = [e for e in world.host().journal.entries() if e.get("step") == "forgotten"]
+    assert [e["was"]["version"] for e in forgotten] == ["v1", "v3", "v2", "v3"]
+    assert forgotten[0]["history"][-1]["state"] == "superseded"
+    world.rollback()
+    world.is_settled_on("v2")
+
+
+@pytest.mark.parametrize("after", range(40, 61, 2))
+def test_a_deploy_that_dies_as_it_forgets_loses_nothing_else(
+    world: World, killer: Killer, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    many_deploys(world, monkeypatch)
+    killed(killer, after, lambda: world.deploy("v3"))
+    world.deploy("v3")
+    world.is_settled_on("v3")
+    assert len(world.host().releases.all()) <= 7
+    assert world.host().releases.damaged() == []
 
 
 @pytest.mark.parametrize("after", places(0))

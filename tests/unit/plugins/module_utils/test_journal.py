@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.pangeafate.hotfix.plugins.module_utils import _files, _journal
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import HISTORY_ENTRIES, Account, Journal
 
 
@@ -130,3 +135,123 @@ def test_the_newest_entries_begin_with_a_whole_one(journal) -> None:
     assert found == journal.entries()[-len(found) :]
     assert 1 < len(found) < 10
     assert journal.damaged == 0
+
+
+class TestShort:
+    """A journal stays short, and nothing that was in it is lost."""
+
+    @pytest.fixture(autouse=True)
+    def short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_journal, "LONGEST", 4096)
+        monkeypatch.setattr(_journal, "_STAYS", 1024)
+
+    @staticmethod
+    def filled(journal, begin: int = 0, number: int = 60) -> None:
+        for one in range(begin, begin + number):
+            journal.append({"step": "note", "number": one, "text": "x" * 40})
+
+    @staticmethod
+    def numbers(entries):
+        return [e["number"] for e in entries if "number" in e]
+
+    def test_it_is_left_alone_while_it_is_short(self, journal, tmp_path) -> None:
+        assert not journal.shorten()
+        self.filled(journal, number=5)
+        assert not journal.shorten()
+        assert os.listdir(str(tmp_path)) == ["journal.jsonl"]
+
+    def test_what_is_old_is_in_a_file_of_its_own(self, journal, tmp_path) -> None:
+        self.filled(journal)
+        assert journal.shorten()
+        assert sorted(os.listdir(str(tmp_path))) == ["journal.1.jsonl", "journal.jsonl"]
+        assert (tmp_path / "journal.jsonl").stat().st_size <= 1024
+        assert stat.S_IMODE((tmp_path / "journal.1.jsonl").stat().st_mode) == 0o600
+        assert self.numbers(journal.newest(10**6)) == list(range(60))
+        assert self.numbers(journal.entries())[-1] == 59
+        self.filled(journal, 60)
+        assert journal.shorten()
+        assert self.numbers(journal.newest(10**6)) == list(range(120))
+        # No more is read than is asked for.
+        assert self.numbers(journal.newest(2000))[-1] == 119
+        assert len(journal.newest(2000)) < 30
+
+    def test_only_so_many_files_are_kept_and_the_newest(self, journal, tmp_path) -> None:
+        for turn in range(_journal.OLDER_FILES + 3):
+            self.filled(journal, turn * 60)
+            assert journal.shorten()
+        names = sorted(os.listdir(str(tmp_path)))
+        assert len(names) == _journal.OLDER_FILES + 1
+        assert "journal.11.jsonl" in names
+        assert "journal.3.jsonl" not in names
+
+    def test_a_switch_that_never_ended_stays_however_old(self, journal) -> None:
+        journal.append(switch("begin", release="a0"))
+        journal.append(switch("end", outcome="done", release="a0"))
+        journal.append(switch("begin"))
+        self.filled(journal)
+        assert journal.shorten()
+        assert journal.unfinished_switch()["release"] == "b"
+        journal.append(switch("end", outcome="done"))
+        self.filled(journal)
+        assert journal.shorten()
+        assert journal.unfinished_switch() is None
+        assert [e["phase"] for e in journal.newest(10**6) if e["step"] == "switch"] == ["begin", "end"] * 2
+
+    def test_garbage_is_moved_with_the_rest(self, journal, tmp_path) -> None:
+        with (tmp_path / "journal.jsonl").open("ab") as handle:
+            handle.write(b"\xff\x00{\n[1]\n")
+        self.filled(journal)
+        assert journal.shorten()
+        assert self.numbers(journal.newest(10**6)) == list(range(60))
+        assert journal.damaged == 2
+
+    def test_a_crash_between_the_files_loses_nothing(self, journal, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.filled(journal)
+        real = _files.write_text
+
+        def dies_at_the_second(path: Path, text: str) -> None:
+            if path.name == "journal.jsonl":
+                raise OSError(28, "No space left on device")
+            real(path, text)
+
+        monkeypatch.setattr(_files, "write_text", dies_at_the_second)
+        with pytest.raises(OSError, match="No space"):
+            journal.shorten()
+        monkeypatch.undo()
+        assert self.numbers(journal.entries()) == list(range(60))
+
+    def test_a_line_that_another_process_writes_meanwhile_is_in_one_of_the_files(
+        self, journal, tmp_path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        program = (
+            "import sys, time; from pathlib import Path\n"
+            "from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import Clock\n"
+            "from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Journal\n"
+            "journal = Journal(Path(sys.argv[1]), Clock())\n"
+            "for n in range(400):\n"
+            "    journal.append({'step': 'note', 'number': n, 'text': 'x' * 40})\n"
+            "    time.sleep(0.001)\n"
+        )
+        monkeypatch.setattr(_journal, "OLDER_FILES", 1000)
+        words = [sys.executable, "-c", program, str(tmp_path / "journal.jsonl")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        with subprocess.Popen(words, env=environment) as writer:
+            cuts = 0
+            while writer.poll() is None:
+                cuts += journal.shorten()
+        assert writer.returncode == 0
+        assert cuts > 3
+        assert sorted(self.numbers(journal.newest(10**7))) == list(range(400))
+
+    def test_a_file_that_somebody_keeps_locked_is_written_all_the_same(
+        self, journal, tmp_path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        journal.append({"step": "one"})
+        monkeypatch.setattr(_journal, "_PATIENCE", 0.005)
+        with (tmp_path / "journal.jsonl").open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            journal.append({"step": "two"})
+            self.filled(journal)
+            assert not journal.shorten()
+        assert [e["step"] for e in journal.entries()][:2] == ["one", "two"]
+        assert journal.shorten()

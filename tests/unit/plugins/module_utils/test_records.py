@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _states
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import Image, Releases
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import RECORDS_KEPT, Image, Releases
 
 GOOD = ("preparing", "prepared", "live", "confirmed")
 
@@ -124,3 +124,27 @@ def test_being_confirmed_is_remembered(make) -> None:
     assert release.was_confirmed
     assert release.state == _states.SUPERSEDED
     assert [entry["state"] for entry in release.history] == [*GOOD, "superseded"]
+
+
+def test_what_nothing_goes_back_to_is_dispensable(releases, make) -> None:
+    first = make("v1", *GOOD, "superseded")
+    voided = make("v2", *GOOD, "voided")
+    waits = make("v3", "preparing", "prepared")
+    many = [make(f"v{number}", *GOOD, "voided") for number in range(4, 4 + RECORDS_KEPT)]
+    current = make("v99", *GOOD)
+    # The good one is the way back, however old; what is not at rest is somebody's work.
+    assert {r.id for r in releases.dispensable(1)} == {voided.id, many[0].id}
+    assert {r.id for r in releases.dispensable(0)} == {voided.id, many[0].id, first.id}
+    assert waits.id in releases.names()
+    assert current.id in releases.names()
+
+
+def test_a_folder_that_was_left_half_way_is_no_release_and_goes_with_the_next(releases, make, tmp_path) -> None:
+    one, two = make("v1", *GOOD, "superseded"), make("v2", *GOOD, "superseded")
+    folder = releases.folder(one.id)
+    left = folder.with_name(f".{one.id}.gone")
+    folder.rename(left)
+    (left / "release.json").unlink()
+    assert (releases.names(), releases.damaged()) == ([two.id], [])
+    releases.forget(two)
+    assert (releases.names(), list(folder.parent.iterdir())) == ([], [])
