@@ -8,7 +8,7 @@ with whoever commands it too. Beside them a playbook of one task, which is what 
 those of the command here, and of all else on the machine, which are the hosts. Memory is that of all processes of the
 command here, each page counted once; it is sampled in a run of its own, which is not timed.
 
-    .venv/bin/python -m benchmarks.scale [--rounds 3] [--host prod2] [--sizes 1 5 20] [--json FILE]
+    .venv/bin/python -m benchmarks.scale [--rounds 3] [--host bench1] [--sizes 1 5 20] [--json FILE]
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def actions(hosts: Fleet) -> dict[str, Callable[[Run, int], Spent]]:
 
 def main() -> int:
     parser = arguments(__doc__, rounds=3)
-    parser.add_argument("--host", default="prod2")
+    parser.add_argument("--host", default="bench1")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 5, 20])
     options = parser.parse_args()
     sizes = sorted(options.sizes)

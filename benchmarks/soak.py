@@ -8,7 +8,7 @@ Looked at: files and bytes of the app's folder, releases, the journal, images an
 memory of all that runs there, and what each command took. What is there after the first tenth counts as what a host
 holds; after the last it may not be more by the margins below. The journal alone may grow, up to what it is cut down to.
 
-    .venv/bin/python -m benchmarks.soak [--rounds 200] [--host staging1] [--json FILE]
+    .venv/bin/python -m benchmarks.soak [--rounds 200] [--host bench1] [--json FILE]
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def ratios(cycles: list[Cycle], part: int) -> dict[str, float]:
 
 def main() -> int:
     parser = arguments(__doc__, rounds=200)
-    parser.add_argument("--host", default="staging1")
+    parser.add_argument("--host", default="bench1")
     options = parser.parse_args()
     part = max(2, options.rounds // 10)
     (host,) = zero_downtime(options.host)

@@ -20,7 +20,8 @@ def main() -> int:
     """Run one command; 1 is for what the sandbox could not do, 2 for a wrong command line."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    hosts = f"host or group ({', '.join(item.name for item in HOSTS)}); without one: all but legacy1"
+    on_demand = " and ".join(item.name for item in HOSTS if item.on_demand)
+    hosts = f"host or group ({', '.join(item.name for item in HOSTS)}); without one: all but {on_demand}"
     part = commands.add_parser("up", help="bring hosts, registry and app to run, from any state")
     part.add_argument("hosts", nargs="*", metavar="HOST", help=hosts)
     part = commands.add_parser("reset", help="make hosts run version 1 as if nothing had ever happened there")

@@ -72,6 +72,8 @@ HOSTS = (
     Host("prod1", "127.0.1.11", "production"),
     Host("prod2", "127.0.1.12", "production"),
     Host("staging1", "127.0.1.21", "staging"),
+    # For benchmarks that take long, or put other apps on a host.
+    Host("bench1", "127.0.1.31", "benchmarks", on_demand=True),
     # Debian 11: Python 3.9, no Compose v2, and no engine that runs.
     Host("legacy1", "127.0.1.41", "legacy", image="bullseye", engine=False, on_demand=True),
 )
