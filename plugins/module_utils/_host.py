@@ -129,9 +129,9 @@ def observe(host: Host) -> Observation:
 def lost_link(host: Host) -> t.Optional[Release]:
     """Return what is current where the link to it is lost: what was live last, if its slot is what users reach.
 
-    Where it is the record that is lost, nothing tells it from an older release: then there is none.
+    Where it is the record that is lost, what was live before it is another release: then there is none.
     """
-    if host.releases.current() is not None:
+    if host.releases.current() is not None or host.releases.is_record_lost():
         return None
     newest = host.releases.newest_live()
     return newest if newest is not None and newest.slot == host.live_slot() else None

@@ -231,6 +231,10 @@ class Releases:
             return None
         return self.find(Path(target).name)
 
+    def is_record_lost(self) -> bool:
+        """Tell whether the link leads to the folder of a release whose record cannot be read."""
+        return self._link.is_dir() and self.current() is None
+
     def managed(self) -> bool:
         """Tell whether a release was ever made current here, even if the link dangles now."""
         return os.path.islink(str(self._link)) or any(r.live_number for r in self.all())

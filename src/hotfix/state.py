@@ -87,6 +87,11 @@ def next_commands(states: Mapping[str, State], limit: str) -> list[str]:
             f"hotfix rollback -l {limit}    a change began and never ended: this goes back to what is known good",
             "or the same command as before again, to finish it",
         ]
+    if any(one["managed"] and one["current"] is None for one in every):
+        return [
+            f"hotfix rollback -l {limit}    the record of what runs cannot be read: this goes to what is known good",
+            "or deploy the version that runs again, which makes a new record",
+        ]
     if any(one["reverts_at"] for one in every):
         return [f"hotfix confirm -l {limit}    the release is not confirmed; or: hotfix rollback -l {limit}"]
     if any(one["failing"] for one in every):

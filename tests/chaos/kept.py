@@ -10,6 +10,7 @@ KEPT: dict[str, str] = {
     "hotfix/origin_down/8": "nothing of the app: an emergency build answers with the version of its source",
     # After the hotfix above: the registry has not all services of such a version, so it cannot be deployed anew.
     "flag/engine_killed/4": "all was stopped, and nothing that was recommended started a database",
+    "restart/record_truncated/18": "an older release was taken for the one whose record was lost, and started",
     "rollback/engine_killed/12": "the rollback needed the database, and its restart wanted the rollback to be finished",
     "rollback/current_dangling/3": "what users were in was taken for the last good release, and stayed",
 }

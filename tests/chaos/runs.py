@@ -229,6 +229,9 @@ class Place:
         damaged = case.trouble in DAMAGES
         wanted = {"deploy": [before, after], "rollback": ["*"], "hotfix": [before, "hotfix-*"]}
         versions, but = wanted.get(case.action, [before]), ""
+        if damaged and not finished:
+            # What was lost of the current release cannot be had again: what is recommended then is another one.
+            versions = ["*"]
         if finished and case.action == "deploy":
             versions = [after]
         elif finished and (case.action == "hotfix" or (case.action == "rollback" and not damaged)):

@@ -47,7 +47,8 @@ def why_not(host: Host, seen: Observation) -> t.Optional[str]:
     if strategy.name != BlueGreen.name:
         return why
     if seen.current is None:
-        return "no release is recorded on this host (playbooks/adopt.yml)"
+        lost = "the record of the current release cannot be read (roll back, or deploy its version again)"
+        return lost if seen.managed else "no release is recorded on this host (playbooks/adopt.yml)"
     if model is None:
         return f"the Compose file of {seen.current.id} is missing or damaged"
     return None

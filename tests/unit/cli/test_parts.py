@@ -215,6 +215,7 @@ def test_processes_below_are_ended_and_what_detached_itself_is_left(tmp_path: Pa
         ({}, "rollback"),
         ({"unfinished": None}, "confirm"),
         ({"unfinished": None, "reverts_at": None}, "rollback"),
+        ({"unfinished": None, "containers": [], "drift": [], "current": None}, "rollback"),
         ({"unfinished": None, "reverts_at": None, "last_known_good": None}, "logs"),
         ({"unfinished": None, "reverts_at": None, "containers": []}, "diagnose"),
         # A rollback starts no database: that comes first, whatever else is the matter.

@@ -153,6 +153,19 @@ def test_where_the_record_is_lost_the_link_is_not_led_to_what_does_not_run(world
     assert world.current() is None
 
 
+def test_where_the_record_is_lost_users_keep_what_they_have(world: World) -> None:
+    """Even where what was live before ran in the slot that they reach: only the record tells the two apart."""
+    world.deploy("v3")
+    world.restart()
+    releases = world.host().releases
+    current, before = releases.all()[:2]
+    assert (current.version, before.version) == ("v3", "v2")
+    assert current.slot == before.slot == world.host().live_slot()
+    (releases.folder(current.id) / "release.json").write_text("{")
+    assert "is back in place" in world.restart()["summary"]
+    assert world.runs() == ["v3"]
+
+
 @pytest.mark.parametrize("after", PLACES)
 @pytest.mark.parametrize("then", ["restart", "rollback", "deploy v3", "deploy v2"])
 def test_restart_then(world: World, killer: windows.Killer, after: int, then: str) -> None:
