@@ -11,6 +11,7 @@ and Hocuspocus. So what a command takes for many of them is the most that it can
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import faults
-from sandbox.config import REGISTRY, SSH_PORT, SSH_USER, STATE
+from sandbox.config import REGISTRY, SSH_PORT, SSH_USER, STATE, SandboxError
 from sandbox.config import host as of_name
+from sandbox.hosts import wait_for
 from sandbox.keys import ensure_keys
 
 FOLDER = "/srv/fleet"
@@ -181,6 +183,11 @@ def inventory(host: str, number: int, incidents: Path) -> dict[str, Any]:
     return {"all": {"vars": plain, "children": {"fleet": {"hosts": hosts}}}}
 
 
+def _listens(number: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex((HERE, FIRST_PORT + number)) == 0
+
+
 @contextmanager
 def tunnel(host: str, number: int) -> Iterator[None]:
     """Lead what is asked of the apps from here to the host's own loopback: their ports are open nowhere else."""
@@ -192,6 +199,9 @@ def tunnel(host: str, number: int) -> Iterator[None]:
     where = ["-p", str(SSH_PORT), f"{SSH_USER}@{of_name(host).address}"]
     process = subprocess.Popen(["ssh", *options, *known, *listens, *where], stdin=subprocess.DEVNULL)
     try:
+        wait_for(lambda: process.poll() is not None or _listens(number), 20, "the tunnel did not open")
+        if process.poll() is not None:
+            raise SandboxError(f"ssh ended with {process.returncode}: is there another tunnel at {HERE}?")
         yield
     finally:
         process.terminate()

@@ -11,6 +11,8 @@ import subprocess
 import time
 from collections.abc import Callable
 
+import pytest
+
 from sandbox import faults
 from tests.integration.driver import APP, ROOT, UNCHECKED, Host, fresh, play
 
@@ -70,6 +72,7 @@ def running(host: Host, *labels: str) -> list[str]:
     return host.docker("ps", "-q", *filters).split()
 
 
+@pytest.mark.slow
 def test_the_page_does_what_it_says() -> None:
     (host,) = fresh("staging1")
     for book, more in (("adopt", []), ("proxy", []), ("deploy", ["-e", "version=v6", "-e", "confirm=later"])):
