@@ -131,7 +131,7 @@ def lost_link(host: Host) -> t.Optional[Release]:
 
     Where it is the record that is lost, what was live before it is another release: then there is none.
     """
-    if host.releases.current() is not None or host.releases.is_record_lost():
+    if host.releases.current() is not None or host.releases.is_linked():
         return None
     newest = host.releases.newest_live()
     return newest if newest is not None and newest.slot == host.live_slot() else None

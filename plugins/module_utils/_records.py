@@ -231,9 +231,9 @@ class Releases:
             return None
         return self.find(Path(target).name)
 
-    def is_record_lost(self) -> bool:
-        """Tell whether the link leads to the folder of a release whose record cannot be read."""
-        return self._link.is_dir() and self.current() is None
+    def is_linked(self) -> bool:
+        """Tell whether the link leads to a folder: where nothing is current then, it is the record that is lost."""
+        return self._link.is_dir()
 
     def managed(self) -> bool:
         """Tell whether a release was ever made current here, even if the link dangles now."""

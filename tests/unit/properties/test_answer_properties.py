@@ -63,12 +63,8 @@ class Canned(servers.Server):
             if not piece or asked[:1] == b"\x16":
                 return
         connection.sendall(self.answer)
-        connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(0.01)
-        # What else it sends is read, or the kernel would take our answer back.
-        with contextlib.suppress(OSError):
-            while connection.recv(65536):
-                pass
+        servers.hang_up(connection)
+        servers.hear_out(connection)
 
 
 @pytest.fixture(scope="module")

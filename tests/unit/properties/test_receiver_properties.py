@@ -10,7 +10,6 @@ The receivers are real servers on a loopback address, over HTTP and over SMTP.
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import socket
 import typing as t
@@ -76,11 +75,8 @@ class Mail(servers.Server):
                 break
             if not connection.recv(65536):
                 return
-        connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(0.01)
-        with contextlib.suppress(OSError):
-            while connection.recv(65536):
-                pass
+        servers.hang_up(connection)
+        servers.hear_out(connection)
 
 
 @pytest.fixture(scope="module")

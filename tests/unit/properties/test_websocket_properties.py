@@ -10,7 +10,6 @@ up or stays.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import struct
@@ -68,12 +67,8 @@ class Peer(servers.Server):
             connection.sendall(piece)
             time.sleep(0.001)
         if not self.answer.stays:
-            connection.shutdown(socket.SHUT_WR)
-            connection.settimeout(0.01)
-        # What else it sends is read, or the kernel would take our answer back.
-        with contextlib.suppress(OSError):
-            while connection.recv(65536):
-                pass
+            servers.hang_up(connection)
+        servers.hear_out(connection)
 
 
 @pytest.fixture(scope="module")

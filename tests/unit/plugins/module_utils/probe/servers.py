@@ -21,6 +21,19 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._probe.records i
 Behaviour = t.Callable[[socket.socket], None]
 
 
+def hang_up(connection: socket.socket) -> None:
+    """Say nothing more. What the client says still is to be heard out: :func:`hear_out`."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(0.01)
+
+
+def hear_out(connection: socket.socket) -> None:
+    """Read what the client sends still, or the kernel would take our answer back."""
+    with contextlib.suppress(OSError):
+        while connection.recv(65536):
+            pass
+
+
 class Server:
     """Accepts connections until it is closed; ``closed`` ones are refused by the system then."""
 
