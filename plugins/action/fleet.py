@@ -265,7 +265,7 @@ def _texts(value: t.Any) -> t.Iterator[str]:
 def select(variables: Vars, given: Vars) -> dict[str, t.Any]:
     """Check what was selected, and return the run; nothing has been touched yet."""
     hosts = list(variables.get("ansible_play_hosts_all") or [])
-    if given.get("hotfix_limit_required") and not variables.get("ansible_limit"):
+    if _flag(given, "hotfix_limit_required") and not variables.get("ansible_limit"):
         raise AnsibleActionFail("No environment is named. Nothing was touched. Next: name one, as in '-l production'.")
     # Both leave out hosts that an earlier task of the play lost; those are decided over all the same.
     if set(variables.get("ansible_play_batch") or []) != set(variables.get("ansible_play_hosts") or []):
@@ -284,10 +284,19 @@ def select(variables: Vars, given: Vars) -> dict[str, t.Any]:
             "hosts": hosts,
             "started": started.isoformat(timespec="milliseconds"),
             "reason": str(given.get("hotfix_reason") or ""),
-            "takeover": boolean(given.get("hotfix_takeover") or False),
+            "takeover": _flag(given, "hotfix_takeover"),
             "incident": _incident(given),
         },
     }
+
+
+def _flag(given: Vars, name: str) -> bool:
+    try:
+        return bool(boolean(given.get(name) or False))
+    except TypeError as exc:
+        raise AnsibleActionFail(
+            f"{name} is neither true nor false ({str(given[name])!r}). Nothing was touched. Next: give one of them."
+        ) from exc
 
 
 def _incident(given: Vars) -> dict[str, t.Any]:

@@ -258,15 +258,17 @@ def _tell_one(host: Host, proxy: Container, slot: str) -> None:
 
 
 #: Run inside of the proxy's container, with the folder, the identity that is to be seen there and the slot. What
-#: follows are names and texts of the slot's files, where the folder is not mounted: to write them takes no second
-#: command. The one that reloads nginx ends before nginx has done so. Workers say in their titles that they take no more
-#: requests: until those of before do, users may still get the other slot.
+#: follows are paths and texts of all slots' files, where the folder is not mounted: to write them takes no second
+#: command, now or when the host goes back by itself. The one that reloads nginx ends before nginx has done so. Workers
+#: say in their titles that they take no more requests: until those of before do, users may still get the other slot.
 _SCRIPT = rf"""
 folder=$1 wanted=$2 slot=$3
 shift 3
 if [ $# -gt 0 ]; then
-  mkdir -p "$folder/$slot"
-  while [ $# -gt 1 ]; do printf %s "$2" >"$folder/$slot/$1" || break; shift 2; done
+  while [ $# -gt 1 ]; do
+    mkdir -p "$folder/${{1%/*}}" && printf %s "$2" >"$folder/$1" || break
+    shift 2
+  done
   ln -sfn "$slot" "$folder/live"
 fi 2>/dev/null
 [ "$(cat "$folder/live/{_IDENTITY}" 2>/dev/null)" = "$wanted" ] || {{ echo {_SIGN}{_STALE}; exit 0; }}
@@ -293,17 +295,21 @@ def _ask(host: Host, proxy: Container, slot: str) -> t.Tuple[str, str]:
     # Where nothing is reloaded there is nobody to wait for.
     load = shlex.join(host.app.proxy_reload) if host.app.proxy_reload else "old="
     script = _SCRIPT.replace("@test@", test).replace("@load@", load)
-    files = [] if _nginx_files.FOLDER in proxy.mounts else _files_of(host, slot)
+    files = [] if _nginx_files.FOLDER in proxy.mounts else _files_of(host)
     words = (proxy.id, "sh", "-c", script, "sh", _nginx_files.FOLDER, identity, slot, *files)
     said = host.docker.run("exec", *words, mutates=True)
     text, _mark, verdict = said.rpartition(_SIGN)
     return verdict.strip(), " ".join(text.split())[-1000:]
 
 
-def _files_of(host: Host, slot: str) -> t.List[str]:
-    """Return names and texts of a slot's files in turn, the identity last."""
-    paths = sorted((folder(host) / slot).glob("*.conf"))
-    return [word for path in (*paths, folder(host) / slot / _IDENTITY) for word in (path.name, _read(path) or "")]
+def _files_of(host: Host) -> t.List[str]:
+    """Return paths and texts of all slots' files in turn, each slot's identity last."""
+    words = []
+    for slot in SLOTS:
+        inside = folder(host) / slot
+        for path in (*sorted(inside.glob("*.conf")), *inside.glob(_IDENTITY)):
+            words += [f"{slot}/{path.name}", _read(path) or ""]
+    return words
 
 
 def copy_into(host: Host, proxies: t.Sequence[Container]) -> None:

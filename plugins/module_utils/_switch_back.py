@@ -30,6 +30,7 @@ class Way:
     """The way back from a release, and all that is needed to go it. Times are in seconds.
 
     ``early`` and ``late`` say how many containers of which service are wanted before the proxy is turned, and after.
+    ``adopted`` are the images by the IDs of containers that no release labelled: what is known need not be asked for.
     ``compose_services`` are the names of the services in ``compose_file``. Of ``exclusive`` services no two run at
     once; those in ``closing`` are stopped first in the slot that was left, so that their WebSockets reconnect. A way
     that is ``plain`` is where a rollback without further words goes, and the older code can live with the database.
@@ -49,6 +50,7 @@ class Way:
     early: t.Mapping[str, int] = field(default_factory=dict)
     late: t.Mapping[str, int] = field(default_factory=dict)
     images: t.Mapping[str, str] = field(default_factory=dict)
+    adopted: t.Mapping[str, str] = field(default_factory=dict)
     exclusive: t.Sequence[str] = ()
     closing: t.Sequence[str] = ()
     current_only: t.Sequence[str] = ()
@@ -79,6 +81,7 @@ def render(way: Way) -> str:
         "EARLY": _pairs(way.early),
         "LATE": _pairs(way.late),
         "IMAGES": _pairs(way.images),
+        "KNOWN": _pairs(way.adopted),
         "EXCLUSIVE": " ".join(way.exclusive),
         "CLOSING": " ".join(way.closing),
         "CURRENT_ONLY": " ".join(way.current_only),
@@ -102,7 +105,7 @@ def _tell_proxy(way: Way) -> str:
     commands = [" ".join(shlex.quote(word) for word in one) for one in (way.proxy_test, way.proxy_reload) if one]
     if way.method == FLIP:
         inside = shlex.quote(_IN_PROXY.replace("COMMANDS", " && ".join(commands) or "true"))
-        line = f'read_word "$APP_DIR/proxy/live/id"\n  docker exec "$1" sh -c {inside} "$(live) $WORD" 2>&1'
+        line = f'read_word "$APP_DIR/proxy/live/id"\n  docker exec "$1" sh -c {inside} "${{WORD%% *}} $WORD" 2>&1'
     else:
         line = " && ".join(f'docker exec "$1" {command} 2>&1' for command in commands) or "true"
     return f"tell_proxy() {{\n  {line}\n}}\n"
@@ -154,6 +157,8 @@ PS_FORMAT='{{.ID}}|{{.State}}|{{.Status}}|{{.Label "com.docker.compose.project"}
 PS_FORMAT=$PS_FORMAT'{{.Label "com.docker.compose.service"}}|{{.Label "com.docker.compose.oneoff"}}|'
 PS_FORMAT=$PS_FORMAT'{{.Label "pangeafate.hotfix.app"}}|{{.Label "pangeafate.hotfix.service"}}|'
 PS_FORMAT=$PS_FORMAT'{{.Label "pangeafate.hotfix.slot"}}|{{.Label "pangeafate.hotfix.release"}}'
+NEWLINE='
+'
 
 say() { printf '%s\n' "$*"; }
 
@@ -292,7 +297,8 @@ read_current() {
   CURRENT=${CURRENT##*/}
 }
 
-live() { readlink "$APP_DIR/proxy/live" 2>/dev/null; }
+# Sets LIVE.
+read_live() { LIVE=$(readlink "$APP_DIR/proxy/live" 2>/dev/null); }
 
 # -- lease and lock: one change at a time -----------------------------------------------------------
 
@@ -399,9 +405,21 @@ look() {
   fi
 }
 
-# Calls $1 for every container that `look` saw.
+# Calls $1 for every container that `look` saw. Read by the shell's own means, as users wait: `read` would take it from
+# a pipe letter by letter.
 each() {
-  while IFS='|' read -r id state status project service oneoff app plain slot release; do
+  rows=$PS$NEWLINE
+  while [ -n "$rows" ]; do
+    row=${rows%%"$NEWLINE"*} rows=${rows#*"$NEWLINE"}
+    id=${row%%|*} row=${row#*|}
+    state=${row%%|*} row=${row#*|}
+    status=${row%%|*} row=${row#*|}
+    project=${row%%|*} row=${row#*|}
+    service=${row%%|*} row=${row#*|}
+    oneoff=${row%%|*} row=${row#*|}
+    app=${row%%|*} row=${row#*|}
+    plain=${row%%|*} row=${row#*|}
+    slot=${row%%|*} release=${row#*|}
     [ "$id" ] && [ "$oneoff" != True ] || continue
     if [ "$project" = "$PROJECT" ] && [ -z "$slot" ]; then
       slot=own plain=$service
@@ -409,9 +427,7 @@ each() {
       continue
     fi
     "$@"
-  done <<END
-$PS
-END
+  done
 }
 
 among() {
@@ -420,15 +436,17 @@ among() {
 
 # The images of containers in the app's own project that no release labelled: what runs there was adopted.
 look_at_adopted() {
-  ADOPTED=
+  ADOPTED=$KNOWN
   [ "$BACK_SLOT" = own ] || return 0
   IDS=
   each collect_adopted
-  [ -z "$IDS" ] || ADOPTED=$(docker inspect --type container --format '{{.Id}}={{.Image}}' $IDS 2>/dev/null)
+  [ -z "$IDS" ] ||
+    ADOPTED="$KNOWN $(docker inspect --type container --format '{{.Id}}={{.Image}}' $IDS 2>/dev/null)"
 }
 
 collect_adopted() {
-  if [ "$slot" = own ] && [ -z "$release" ] && among "$plain" "$SERVICES"; then IDS="$IDS $id"; fi
+  [ "$slot" = own ] && [ -z "$release" ] && among "$plain" "$SERVICES" || return 0
+  case " $KNOWN" in *" $id="*) ;; *) IDS="$IDS $id" ;; esac
 }
 
 is_back() {
@@ -437,7 +455,8 @@ is_back() {
   [ -z "$release" ] || return 1
   for image in $IMAGES; do
     [ "$plain" = "${image%%=*}" ] || continue
-    among "$id=${image#*=}" "$(printf '%s' "$ADOPTED" | tr '\n' ' ')" && return 0
+    # Both are of full length.
+    case $ADOPTED in *"$id=${image#*=}"*) return 0 ;; esac
   done
   return 1
 }
@@ -607,7 +626,8 @@ record() {
 nothing_to_do() {
   read_current
   [ "$CURRENT" = "$BACK" ] || return 1
-  [ "$METHOD" != flip ] || [ "$(live)" = "$BACK_SLOT" ] || return 1
+  read_live
+  [ "$METHOD" != flip ] || [ "$LIVE" = "$BACK_SLOT" ] || return 1
   read_last_switch
   case $SWITCH in
     '' | *'"outcome": "done"'*) ;;
@@ -664,10 +684,10 @@ turn() {
   fi
   bring_up "$EARLY" || return 1
   still_ours
-  before=$(live)
+  read_live
   point "$APP_DIR/proxy" live "$BACK_SLOT" || return 1
   turn_proxy && return 0
-  [ -z "$before" ] || point "$APP_DIR/proxy" live "$before"
+  [ -z "$LIVE" ] || point "$APP_DIR/proxy" live "$LIVE"
   return 1
 }
 
@@ -729,7 +749,8 @@ by_hand() {
 # this. $1: the run; $2: its operator.
 for_run() {
   BY=rollback RUN=$1 OWNER=$2
-  [ "$PLAIN$METHOD$LATE" = yesflip ] && [ "$(live)" = "$LEAVES_SLOT" ] || exit 4
+  read_live
+  [ "$PLAIN$METHOD$LATE" = yesflip ] && [ "$LIVE" = "$LEAVES_SLOT" ] || exit 4
   read_current
   [ "$CURRENT" = "$LEAVES" ] || exit 4
   lock_try 0 || exit 4
@@ -836,7 +857,8 @@ end_overdue() {
 stop_idle() {
   BY=timer
   if [ -n "$5" ] && lock_try 30; then
-    if [ "$(live)" != "$1" ] && field_is id "idle-$1.json" "$3" && look; then stop_services "$1" "$5" "$2"; fi
+    read_live
+    if [ "$LIVE" != "$1" ] && field_is id "idle-$1.json" "$3" && look; then stop_services "$1" "$5" "$2"; fi
     lock_free
   fi
   wait_unless_changed "idle-$1.json" "$3" "$4"
@@ -850,8 +872,8 @@ stop_idle() {
     field_is id "idle-$1.json" "$3" || exit 0
     sleep 2
   done
-  slot_now=$(live)
-  if [ -n "$slot_now" ] && [ "$slot_now" != "$1" ]; then
+  read_live
+  if [ -n "$LIVE" ] && [ "$LIVE" != "$1" ]; then
     look || exit 1
     common="\"action\": \"stop_idle\", \"by\": \"timer\", \"owner\": \"$OWNER\", \"release\": \"$2\", \
 \"run\": \"$RUN\", \"slot\": \"$1\", \"step\": \"stop_idle\""
@@ -870,7 +892,8 @@ stop_idle() {
 status() {
   read_current
   say "current:    $CURRENT"
-  [ -z "$(live)" ] || say "proxy:      sends users to slot $(live)"
+  read_live
+  [ -z "$LIVE" ] || say "proxy:      sends users to slot $LIVE"
   if [ "$METHOD" = none ]; then
     say "way back:   none"
   else

@@ -249,6 +249,7 @@ def _way(host: Host, leaves: Release, back_to: t.Optional[Release]) -> _switch_b
         early={name: count for name, count in wanted.items() if name not in late},
         late=late,
         images={name: image.image_id for name, image in back_to.images.items()},
+        adopted=_adopted(host) if slot == OWN else {},
         exclusive=sorted(name for name in app.services if app.option(name).exclusive),
         closing=sorted(name for name in app.services if app.option(name).websockets == "close"),
         current_only=app.current_only,
@@ -260,6 +261,17 @@ def _way(host: Host, leaves: Release, back_to: t.Optional[Release]) -> _switch_b
         drain_timeout=app.drain_timeout,
         rendered=nowhere.rendered,
     )
+
+
+def _adopted(host: Host) -> t.Dict[str, str]:
+    """Return the images of what runs in the app's own project without a release's label, by the containers' IDs.
+
+    An ID says the same for ever, so the script need not ask for what is known here.
+    """
+    with contextlib.suppress(HotfixError):
+        found = host.docker.containers(host.app.project)
+        return {c.id: c.image_id for c in found if c.slot == OWN and c.release is None}
+    return {}
 
 
 def _slot_back(leaves: Release, back_to: Release) -> str:

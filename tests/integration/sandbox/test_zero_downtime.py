@@ -35,6 +35,10 @@ def test_users_notice_nothing_from_the_proxys_adoption_to_the_rollback() -> None
         done = play("deploy", *STAGING, "-e", "version=v6")
         assert done.code == 0, done.raw
         assert_settled(host, "v6")
+        # Its copy of the folder, which is not mounted into it yet, is not behind: on its way back the host writes none.
+        for slot in ("own", "blue"):
+            seen = host.docker("exec", "notes-nginx", "cat", f"/etc/nginx/hotfix/{slot}/id")
+            assert seen.strip() == host.run("cat", f"{APP}/proxy/{slot}/id").strip()
         began = users.now()
         done = play("rollback", *STAGING)
         assert done.code == 0, done.raw

@@ -75,17 +75,13 @@ def test_a_shared_variable_is_described_alike(role: str) -> None:
             assert option == first[name], name
 
 
-@pytest.mark.parametrize("role", [*ROLES, "_common"])
+@pytest.mark.parametrize("role", ROLES)
 def test_every_variable_is_in_the_readme(role: str) -> None:
     readme = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
     for name, option in options(role).items():
         assert f"| `{name}` | " in readme, name
         for nested in option.get("options") or {}:
             assert f"| `{name}.{nested}` | " in readme, nested
-
-
-def test_nothing_that_an_operator_types_is_rendered_before_the_check() -> None:
-    assert set(options("_common")) == {"hotfix_limit_required"}
 
 
 def test_the_documentation_of_the_modules_agrees_with_their_specs() -> None:

@@ -59,6 +59,9 @@ def test_without_an_operator_it_is_the_user_here() -> None:
     ("variables", "given", "message"),
     [
         (selected("p1", ansible_limit=""), {"hotfix_limit_required": True}, "No environment is named"),
+        (selected("p1", ansible_limit=""), {"hotfix_limit_required": "yes"}, "No environment is named"),
+        (selected("p1"), {"hotfix_limit_required": "maybe"}, "hotfix_limit_required is neither true nor false"),
+        (selected("p1"), {"hotfix_takeover": ["yes"]}, "hotfix_takeover is neither true nor false"),
         (selected("p1", "s1"), {}, r"Hosts of 2 environments are selected \(production: p1; staging: s1\)"),
         (selected("p1", "x1"), {}, r"x1 is in no environment \(production, staging\)"),
         (selected("p1", "e1"), {"hotfix_environments": ["eu"]}, r"p1 is in no environment \(eu\)"),

@@ -38,6 +38,7 @@ class Nginx:
         self.seen: t.Dict[str, str] = {}
         self.mounted = True
         self.writable = True
+        self.written: t.Dict[str, str] = {}
         runner.answers[("exec",)] = self._exec
         runner.answers[("cp",)] = self._copy
         runner.answers[("start",)] = self._start
@@ -56,7 +57,9 @@ class Nginx:
     def _exec(self, words: t.Sequence[str]) -> t.Tuple[int, str, str]:
         container, wanted, files = words[1], words[7], words[9:]
         if files and self.writable:
-            assert files[-2:] == ("id", f"{wanted}\n")
+            given = dict(zip(files[::2], files[1::2]))
+            assert given[f"{words[8]}/id"] == f"{wanted}\n"
+            self.written = given
             self.seen[container] = wanted
         seen = self.identity() if self.mounted else self.seen.get(container, "")
         if seen != wanted:
@@ -165,7 +168,12 @@ def test_a_proxy_that_lacks_the_mount_gets_a_copy(
     _proxy.point_at(session, "blue", seen)
     if writable:
         assert kinds(runner) == ["exec"]
-        assert runner.calls[0][8:10] == ("blue", "assets.conf")
+        # All slots: the host that goes back by itself finds what was written for it.
+        assert {name: text for name, text in nginx.written.items() if name.endswith("/id")} == {
+            "own/id": read(host, "own/id"),
+            "blue/id": read(host, "blue/id"),
+        }
+        assert nginx.written["own/assets.conf"] == read(host, "own/assets.conf")
     else:
         assert kinds(runner) == ["exec", "cp", "exec"]
         assert runner.calls[1][1] == f"{_proxy.folder(host)}/."

@@ -67,6 +67,9 @@ if words[0] == "ps":
         lines.append(re.sub(r"\{\{\.(\w+)\}\}", lambda m: field(container, m.group(1)), line))
     end(0, "".join(line + "\n" for line in lines))
 named = [c for c in containers if c["id"] in words]
+if words[0] == "inspect" and "--format" not in words:
+    end(0, json.dumps([{"Id": c["id"], "Name": "/" + c["id"], "Image": c["image"], "State": {"Status": c["state"]},
+                        "Config": {"Labels": c["labels"]}} for c in named]))
 if words[0] == "inspect":
     if ".Config.Env" in words[words.index("--format") + 1]:
         end(0, "".join(line + "\n" for c in named for line in c.get("env", [])))
@@ -233,6 +236,7 @@ class Scene:
         with self.session() as session:
             _timers.render_switch_back(session, self.new, self.old if back else None)
             session.release_lease()
+        Path(f"{self.programs.state}.calls").unlink(missing_ok=True)
 
     # -- the engine
 

@@ -108,6 +108,37 @@ def test_a_slot_that_runs_something_else_is_no_way_back(scene: t.Any) -> None:
     assert [c[0] for c in scene.calls()].count("compose") == 1
 
 
+def test_what_was_adopted_is_known_and_not_asked_for(scene: t.Any) -> None:
+    scene.go_live()
+    scene.rendered()
+    assert scene.run().returncode == 0
+    assert [c[0] for c in scene.calls()].count("inspect") == 0
+    assert scene.where() == (scene.old.id, "own")
+
+
+def test_what_was_made_anew_by_hand_is_asked_for(scene: t.Any) -> None:
+    scene.go_live()
+    scene.rendered()
+    state = scene.read()
+    for one in state["containers"]:
+        if one["image"] == "sha256:v1":
+            one["id"] += "-anew"
+    scene.write(containers=state["containers"])
+    assert scene.run().returncode == 0
+    asked, *_late = (c for c in scene.calls() if c[0] == "inspect")
+    assert [word for word in asked if word.endswith("-anew")] == ["id1-anew", "id3-anew", "id5-anew"]
+    assert [c[0] for c in scene.calls()].count("compose") == 0
+
+
+def test_a_way_is_rendered_while_the_engine_is_down(scene: t.Any) -> None:
+    scene.go_live()
+    scene.write(down=True)
+    scene.rendered()
+    scene.write(down=False)
+    assert scene.run().returncode == 0
+    assert "inspect" in [c[0] for c in scene.calls()]
+
+
 def test_keys_that_are_current_only_come_from_env_or_from_what_runs(scene: t.Any) -> None:
     from dataclasses import replace
 
