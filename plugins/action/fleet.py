@@ -24,7 +24,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import H
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils import _early_connection, _early_packing
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
+    from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import run_end
 
 #: What the run takes from the variables of the play, rendered only after the inputs were found to be plain.
 _RUN_VARIABLES = (
@@ -229,10 +229,10 @@ class ActionModule(ActionBase):
     def _recorded(self, variables: Vars, arguments: Vars, found: Vars) -> list[str]:
         """Write the outcome to the incident record, and return what is to be told of that."""
         # Only here: it is imported before every task that this plugin runs, and most of them record nothing.
-        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
+        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import run_end
         from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._recorded import context_of
 
-        return feed.outcome(
+        return run_end.record(
             arguments["record"],
             ending(variables, arguments, found),
             lambda: context_of(variables, self._templar.template, {"services": variables.get("hotfix_services")}),
@@ -441,16 +441,16 @@ def outcome(variables: Vars, arguments: Vars) -> dict[str, t.Any]:
     }
 
 
-def ending(variables: Vars, arguments: Vars, found: Vars) -> feed.Ending:
+def ending(variables: Vars, arguments: Vars, found: Vars) -> run_end.Ending:
     """Return how the run ended as the incident record takes it."""
-    from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
+    from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import run_end
 
     hosts = list(variables.get("ansible_play_hosts_all") or [])
     names = [*arguments["results"], *([arguments["reverted"]] if arguments["reverted"] else [])]
     name = arguments.get("before")
     looked = {host: variables["hostvars"][host].get(name) for host in hosts} if name else {}
     noticed = variables.get(arguments["probe"]) if arguments.get("probe") else None
-    return feed.Ending(
+    return run_end.Ending(
         action=arguments["action"],
         outcome=str(found["outcome"]),
         msg=str(found["msg"]),

@@ -20,10 +20,11 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import H
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import (
     asked,
     events,
-    feed,
+    journals,
     notify,
     operate,
     redact,
+    run_end,
     screen,
 )
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.errors import BadInputError
@@ -199,7 +200,7 @@ class Report:
                 # The record is whole; what is made of it can be made at any time.
                 notes.append(f"The report could not be written: {exc}")
         document = document or report.build(folder, zone=self._options.get("zone"))
-        reports = {"report": feed.shown(paths["html"])} if "html" in paths else {}
+        reports = {"report": run_end.shown(paths["html"])} if "html" in paths else {}
         added = [f"would be: {one}" for one in plan.words] if check else plan.words
         lines = [*self._screen.lines(document, reports, added), *notes]
         return {
@@ -215,14 +216,14 @@ class Report:
 
     def _none_open(self) -> dict[str, t.Any]:
         rows = self._rows()[:3]
-        said = f"No incident of {self._environment} is open in {feed.shown(str(self._desk.store.path))}."
+        said = f"No incident of {self._environment} is open in {run_end.shown(str(self._desk.store.path))}."
         lines = [said, *(["The newest ones:", *self._screen.listed(rows)] if rows else [])]
         lines.append(f"Next: {self._desk.command} -e state=opened -e \"title='…'\", or -e list=true for all of them.")
         return {"changed": False, "outcome": "nothing_to_do", "due": [], "added": [], "msg": "\n".join(lines)}
 
     def _listed(self) -> dict[str, t.Any]:
         rows = self._rows()
-        lines = self._screen.listed(rows) or [f"There is no incident in {feed.shown(str(self._desk.store.path))}."]
+        lines = self._screen.listed(rows) or [f"There is no incident in {run_end.shown(str(self._desk.store.path))}."]
         return {"changed": False, "outcome": "seen", "msg": "\n".join(lines)}
 
     def _rows(self) -> list[tuple[str, str, str | None, str]]:
@@ -243,7 +244,7 @@ class Report:
         for host in self._variables.get("ansible_play_hosts_all") or [] if name else []:
             looked = self._variables["hostvars"][host].get(name)
             if isinstance(looked, t.Mapping):
-                found += feed.journal_events(
+                found += journals.journal_events(
                     host, [one for one in looked.get("journal") or [] if isinstance(one, dict)]
                 )
         return found

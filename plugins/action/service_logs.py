@@ -24,11 +24,11 @@ class ActionModule(ActionBase):
         if "record" not in arguments:
             return {**result, **self._execute_module(module_args=arguments, task_vars=task_vars)}
         # Only here: it is compiled anew for every task that imports it.
-        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
+        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import host_logs
 
         run = arguments.pop("record")
         host = str(variables.get("inventory_hostname"))
-        wanted = None if self._task.check_mode else feed.wants_logs(run, host)
+        wanted = None if self._task.check_mode else host_logs.wanted(run, host)
         if wanted is None:
             return {**result, "skipped": True, "skipped_reason": "No open incident of this run lacks the logs."}
         folder, around = wanted
@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         if not result.get("failed"):
             context = context_of(variables, self._templar.template, arguments)
-            result["record"] = feed.logs(folder, run, host, result, context.redact)
+            result["record"] = host_logs.keep(folder, run, host, result, context.redact)
             # It is in the evidence now, and too long to be shown.
             result["services"] = [{k: v for k, v in one.items() if k != "text"} for one in result["services"]]
         return result

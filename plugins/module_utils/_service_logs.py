@@ -117,7 +117,7 @@ def engine_of(app: t.Mapping[str, t.Any]) -> t.Tuple[Docker, t.Optional[Path], s
     if not project:
         raise BadInputError("Nobody said which app of the host.", next_step="set hotfix_app_dir, or hotfix_project.")
     docker = Docker(BoundedRunner())
-    docker.require()
+    docker.require_engine()
     return docker, app_dir, project
 
 

@@ -17,7 +17,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
+    from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed, runs
 
 Result = dict[str, t.Any]
 
@@ -58,7 +58,7 @@ class Beginning:
             # A folder that hangs costs the record, and nothing else.
             writer.join(_PATIENCE)
 
-    def end(self, result: Result, context: t.Callable[[], feed.Context]) -> Result | None:
+    def end(self, result: Result, context: t.Callable[[], runs.Context]) -> Result | None:
         """Write down how the task went."""
         if self.token is None:
             return None
@@ -85,7 +85,7 @@ class RecordedAction(ActionBase):
         module = str(self._task.action).rpartition(".")[2]
         beginning = Beginning(run, str(task_vars.get("inventory_hostname")), module, dict(arguments))
 
-        def context() -> feed.Context:
+        def context() -> runs.Context:
             return context_of(task_vars, self._templar.template, arguments)
 
         try:
@@ -141,16 +141,16 @@ class RecordedAction(ActionBase):
 
 def context_of(
     variables: t.Mapping[str, t.Any], render: t.Callable[[t.Any], t.Any], arguments: t.Mapping[str, t.Any] | None = None
-) -> feed.Context:
+) -> runs.Context:
     """Return what the record needs of the variables once users are back; secrets are looked for in all of them."""
-    from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed, redact
+    from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import redact, runs
 
     given = arguments or {}
     values = redact.known_values(variables, render=render)
     values += redact.known_values(given, _SECRET_ARGUMENTS, render)
     instances = given.get("instances")
     services = given.get("services") or (instances.get("services") if isinstance(instances, t.Mapping) else None)
-    return feed.Context(
+    return runs.Context(
         redact=redact.Redactor(values).deep,
         contacts=_rendered(variables, "hotfix_contacts", render),
         notifications=_rendered(variables, "hotfix_notifications", render),

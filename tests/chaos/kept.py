@@ -1,7 +1,7 @@
 # Copyright (c) 2026, pangeafate.hotfix contributors
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs that were lost once, each with what it had shown, and one that shows in seconds that runs can be made."""
+"""Runs that were lost once, each with what it had shown, and two that show in seconds that runs can be made."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ KEPT: dict[str, str] = {
     "rollback/current_dangling/3": "what users were in was taken for the last good release, and stayed",
 }
 
-QUICK = ("rollback/controller_killed/9",)
+QUICK = ("rollback/controller_killed/9", "rollback/module_killed/5")

@@ -26,9 +26,9 @@ def keep(run: t.Mapping[str, t.Any], said: str, content: t.Callable[[], str]) ->
         if folder is None:
             return ""
         # Only now: without an incident nobody is to wait for it.
-        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed
+        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import run_end
 
-        where = feed.shown(folder.path)
+        where = run_end.shown(folder.path)
         name = store.evidence_name("diagnosis", str(run["id"]), "diagnosis.json")
         reference = folder.add_evidence(name, content(), "what was looked at on every host, and what follows from it")
         folder.append(events.event("note", text=said, actor=events.tool(), run=str(run["id"]), evidence=[reference]))

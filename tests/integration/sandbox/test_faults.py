@@ -132,13 +132,9 @@ def test_the_steps_that_are_killed_below_are_all_that_there_are(host: Host) -> N
         before = len(host.journal())
 
 
-def slow_but(quick: tuple[str, str]) -> list[object]:
-    """Every step, each as a begin and as an end; the quick tier makes do with one."""
-    cases = [(step, phase) for step in DEPLOY for phase in ("begin", "end")]
-    return [pytest.param(*case, marks=() if case == quick else pytest.mark.slow) for case in cases]
-
-
-@pytest.mark.parametrize(("step", "phase"), slow_but(("point_proxy", "end")))
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["begin", "end"])
+@pytest.mark.parametrize("step", DEPLOY)
 def test_the_module_is_killed_in_a_deploy(step: str, phase: str, host: Host) -> None:
     """The rest of the playbook takes it back, and the next deploy goes through."""
     with users_of("staging1") as users:

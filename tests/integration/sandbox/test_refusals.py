@@ -174,6 +174,7 @@ def test_no_docker_and_no_engine(spoilt: Host) -> None:
     assert "The Docker Engine on this host does not answer" in done.text
 
 
+@pytest.mark.slow
 def test_a_host_without_compose_v2() -> None:
     lifecycle.up(["legacy1"])
     # The group is named as an environment for this run only.

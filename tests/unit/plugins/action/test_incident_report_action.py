@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import events as E
-from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed, redact
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import journals, redact
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.errors import BadInputError
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.fold import fold
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.operate import Desk
@@ -313,12 +313,12 @@ def test_what_the_journals_hold_and_the_record_does_not_is_collected_once(desk: 
         {"at": "2026-01-02T03:04:05.000Z", "phase": "begin", "run": "r1", "action": "rollback", "step": "switch"},
         {"at": "2026-01-02T03:04:06.000Z", "phase": "end", "run": "r1", "action": "rollback", "step": "switch"},
     ]
-    plan = desk.plan({}, feed.journal_events("app1", entries))
+    plan = desk.plan({}, journals.journal_events("app1", entries))
     assert plan.words == ["Collected 1 entries of the journals of app1."]
     desk.write(plan)
     (found,) = fold(folder.events()).of("journal")
     assert (found["host"], found["step"], found["seconds"]) == ("app1", "switch", 1.0)
-    assert not desk.plan({}, feed.journal_events("app1", entries)).writes
+    assert not desk.plan({}, journals.journal_events("app1", entries)).writes
 
 
 # ------------------------------------------------------------------------------------------- a real playbook run

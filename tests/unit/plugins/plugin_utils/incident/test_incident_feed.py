@@ -18,7 +18,16 @@ from typing import Any
 
 import pytest
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
-from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import asked, events, feed, store
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import (
+    asked,
+    events,
+    feed,
+    host_logs,
+    journals,
+    run_end,
+    runs,
+    store,
+)
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident.redact import Redactor
 
 from tests.unit.plugins.plugin_utils.incident.conftest import Disk
@@ -35,8 +44,8 @@ DONE = {
 }
 
 
-def context(**more: Any) -> feed.Context:
-    return feed.Context(redact=Redactor([SECRET]).deep, services=["backend"], **more)
+def context(**more: Any) -> runs.Context:
+    return runs.Context(redact=Redactor([SECRET]).deep, services=["backend"], **more)
 
 
 class Run:
@@ -75,8 +84,8 @@ class Run:
 
     def outcome(self, action: str = "rollback", said: str = "done", **more: Any) -> list[str]:
         hosts = {host: {"outcome": said, "summary": "It is so."} for host in self.hosts}
-        ending = feed.Ending(action, more.pop("joint", said), f"{action}: {said}.", ["p1: done"], hosts, **more)
-        return feed.outcome(self.run, ending, context)
+        ending = run_end.Ending(action, more.pop("joint", said), f"{action}: {said}.", ["p1: done"], hosts, **more)
+        return run_end.record(self.run, ending, context)
 
     @property
     def incident(self) -> store.Folder:
@@ -270,7 +279,7 @@ def test_a_journal_that_is_collected_twice_adds_nothing(folder: Path) -> None:
     common = {"run": run.run["id"], "action": "rollback", "step": "switch", "fencing": 3}
     begin = {**common, "at": "2026-01-02T03:04:05.678Z", "phase": "begin"}
     end = {**common, "at": "2026-01-02T03:04:06.178Z", "phase": "end", "outcome": "done", "seconds": 0.5}
-    (unfinished,) = feed.journal_events("p1", [begin])
+    (unfinished,) = journals.journal_events("p1", [begin])
     assert unfinished["end"] is None
     run.task(result={**DONE, "journal": [begin]})
     run.task(result={**DONE, "journal": [begin, end]})
@@ -284,7 +293,7 @@ def test_the_same_step_of_two_runs_is_two(folder: Path) -> None:
         {"at": f"2026-01-02T03:04:0{number}.000Z", "run": f"r{number}", "step": "switch", "phase": "begin"}
         for number in (1, 2)
     ]
-    assert len({one["id"] for one in feed.journal_events("p1", entries)}) == 2
+    assert len({one["id"] for one in journals.journal_events("p1", entries)}) == 2
 
 
 def test_a_lease_that_was_taken_over_is_told_with_both(folder: Path) -> None:
@@ -519,7 +528,7 @@ def test_a_result_of_any_shape_raises_nothing(folder: Path, result: dict[str, An
 
 
 def test_a_context_that_cannot_be_made_raises_nothing(folder: Path) -> None:
-    def broken() -> feed.Context:
+    def broken() -> runs.Context:
         raise RuntimeError("no variables")
 
     run = Run(folder)
@@ -560,21 +569,21 @@ def test_notifications_that_cannot_be_sent_are_on_record_and_hold_up_nothing(fol
 
 def test_logs_are_wanted_once_for_an_incident_and_host_and_only_while_it_is_open(folder: Path) -> None:
     run = Run(folder)
-    assert feed.wants_logs(run.run, "p1") is None
+    assert host_logs.wanted(run.run, "p1") is None
     end = {"at": "2026-01-02T03:04:06.178Z", "phase": "end", "outcome": "done"}
     common = {"run": run.run["id"], "action": "switch_back", "step": "switch"}
     journal = [{**common, "at": "2026-01-02T03:04:05.678Z", "phase": "begin"}, {**common, **end}]
     run.task(result={**DONE, "journal": journal})
-    wanted = feed.wants_logs(run.run, "p1")
+    wanted = host_logs.wanted(run.run, "p1")
     assert wanted is not None
     assert wanted[1] == "2026-01-02T03:04:06.178Z"
     service = {"service": "backend", "text": f"an error {SECRET}\n", "errors_before": 1, "errors_after": 0, "new": []}
-    told = feed.logs(wanted[0], run.run, "p1", {"services": [service]}, context().redact)
+    told = host_logs.keep(wanted[0], run.run, "p1", {"services": [service]}, context().redact)
     assert told["services"] == 1
     (event,) = run.of_kind("logs")
     assert (run.incident.path / event["evidence"][0]["path"]).read_text() == "an error ********\n"
-    assert feed.wants_logs(run.run, "p1") is None
-    assert feed.wants_logs(run.run, "p2") is not None
+    assert host_logs.wanted(run.run, "p1") is None
+    assert host_logs.wanted(run.run, "p2") is not None
 
 
 # ------------------------------------------------------------------------------------------------------------ cost
@@ -582,7 +591,7 @@ def test_logs_are_wanted_once_for_an_incident_and_host_and_only_while_it_is_open
 
 def test_nothing_heavy_is_imported_before_users_are_back() -> None:
     code = (
-        "import sys; from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed; "
+        "import sys; from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed, run_end; "
         "print([one for one in ('jinja2', 'requests', 'yaml', 'urllib.request', 'http.client') if one in sys.modules])"
     )
     paths = os.pathsep.join(path for path in sys.path if path)
