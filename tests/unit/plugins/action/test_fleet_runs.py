@@ -344,3 +344,28 @@ def test_the_record_begins_while_the_hosts_script_is_at_work_and_does_not_hold_i
     (folder,) = [path for path in playground.incidents.iterdir() if path.is_dir()]
     every = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     assert {event["host"] for event in every if event["kind"] == "step" and event["end"]} == {"p1", "p2"}
+
+
+def test_roles_that_are_included_later_are_of_the_same_run(playground: Playground) -> None:
+    """Each depends on the role that selects; made again, it would be another run, and take the lease from the first."""
+    for name in ("one", "two"):
+        role = playground.folder / "roles" / name
+        (role / "tasks").mkdir(parents=True)
+        (role / "meta").mkdir()
+        (role / "meta" / "main.yml").write_text("dependencies: [{role: pangeafate.hotfix._common}]\n", encoding="utf-8")
+        tasks = f"- ansible.builtin.debug: {{msg: 'run {name} {{{{ _common_selection.run.id }}}}'}}\n"
+        (role / "tasks" / "main.yml").write_text(tasks, encoding="utf-8")
+    path = playground.play(
+        """
+        - hosts: production
+          gather_facts: false
+          roles: [one]
+          tasks:
+            - ansible.builtin.include_role: {name: two}
+        """
+    )
+    code, text = playground.run(path)
+    assert code == 0, text
+    said = re.findall(r"run (one|two) (\S+?)\"?\s", text)
+    assert sorted(role for role, _run in said) == ["one", "one", "two", "two"]
+    assert len({run for _role, run in said}) == 1
