@@ -104,20 +104,12 @@ def options_of(specs: Any) -> dict[str, dict[str, Any]]:
     return options
 
 
-#: Runs before every other role; its module looks at the variables that it takes.
-PRIVATE_ROLE = "roles/_common"
-
-
 def check_role(role: Path) -> Iterator[str]:
     """Check that a role says what it takes, and says it once: defaults and argument_specs must agree."""
     name = f"roles/{role.name}"
     specs_file = role / "meta" / "argument_specs.yml"
     if not (role / "README.md").is_file():
         yield f"{name}: has no README.md"
-    if name == PRIVATE_ROLE:
-        if specs_file.is_file():
-            yield f"{name}: has meta/argument_specs.yml: every run would wait for a task that checks it"
-        return
     if not specs_file.is_file():
         yield f"{name}: has no meta/argument_specs.yml"
         return

@@ -33,7 +33,8 @@ DOCUMENTED = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
 
 def options(role: str) -> dict[str, Any]:
     text = (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
-    specs: dict[str, Any] = yaml.safe_load(text)["argument_specs"]["main"]["options"]
+    entries: dict[str, Any] = yaml.safe_load(text)["argument_specs"]
+    specs: dict[str, Any] = entries["select" if role == "_common" else "main"]["options"]
     return specs
 
 
@@ -75,13 +76,22 @@ def test_a_shared_variable_is_described_alike(role: str) -> None:
             assert option == first[name], name
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", [*ROLES, "_common"])
 def test_every_variable_is_in_the_readme(role: str) -> None:
     readme = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
     for name, option in options(role).items():
         assert f"| `{name}` | " in readme, name
         for nested in option.get("options") or {}:
             assert f"| `{name}.{nested}` | " in readme, nested
+
+
+def test_nothing_that_an_operator_types_is_rendered_before_the_check() -> None:
+    assert set(options("_common")) == {"hotfix_limit_required"}
+
+
+def test_no_run_waits_for_a_task_that_checks_what_the_module_looks_at() -> None:
+    specs = yaml.safe_load((ROOT / "roles/_common/meta/argument_specs.yml").read_text(encoding="utf-8"))
+    assert set(specs["argument_specs"]) == {"select"}
 
 
 def test_the_documentation_of_the_modules_agrees_with_their_specs() -> None:

@@ -124,12 +124,3 @@ def test_a_role_that_contradicts_itself_is_found(
 def test_a_role_without_documentation_is_found(tmp_path: Path) -> None:
     (tmp_path / "bare").mkdir()
     assert len(list(check_tree.check_role(tmp_path / "bare"))) == 2
-
-
-def test_what_every_run_waits_for_has_no_task_of_ansibles_own(tmp_path: Path) -> None:
-    role = tmp_path / "_common"
-    (role / "meta").mkdir(parents=True)
-    (role / "README.md").write_text("x", encoding="utf-8")
-    assert not list(check_tree.check_role(role))
-    (role / "meta" / "argument_specs.yml").write_text("argument_specs: {}\n", encoding="utf-8")
-    assert len(list(check_tree.check_role(role))) == 1
