@@ -55,7 +55,7 @@ molecule: browser sandbox ## every Molecule scenario against the sandbox
 demo: sandbox ## a broken release is noticed, rolled back and verified; ends with what was measured
 	@$(python) -m scripts.demo
 
-test: browser ## lint, sanity, unit, integration, Molecule; what CI runs, 45 minutes on 2 cores
+test: browser ## lint, sanity, unit, integration, Molecule; what CI runs, 30 minutes on 2 cores
 	@$(python) scripts/check.py lint,sanity,packaging+sandbox,target unit \
 	    integration-staging,molecule-staging+integration-production,molecule-production
 
