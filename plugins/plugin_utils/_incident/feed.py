@@ -75,8 +75,8 @@ def begin(run: Vars | None, host: str, module: str, arguments: Vars, at: float |
     *at* is when it began, in seconds since 1970, where that is not now.
     """
     try:
-        about = (run or {}).get("incident")
-        if not run or not isinstance(about, t.Mapping) or not about.get("enabled"):
+        about = runs.incident_of(run)
+        if run is None or about is None:
             return None
         token = _token(run, host, module, arguments)
         if at is not None:

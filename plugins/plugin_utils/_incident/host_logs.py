@@ -17,8 +17,8 @@ Event = events.Event
 def wanted(run: Vars | None, host: str) -> tuple[store.Folder, str | None] | None:
     """Return the incident that lacks the logs of *host*, and the moment of the change by the host's clock."""
     try:
-        about = (run or {}).get("incident")
-        if not run or not isinstance(about, t.Mapping) or not about.get("enabled"):
+        about = runs.incident_of(run)
+        if run is None or about is None:
             return None
         folder = store.Store(str(about["dir"])).of_run(str(run["id"]))
         if folder is None or not folder.state().is_open():

@@ -52,8 +52,8 @@ class Ending:
 
 def record(run: Vars, ending: Ending, context: t.Callable[[], runs.Context]) -> list[str]:
     """Write down how the run ended, make the report, and return the lines that the outcome shows of it."""
-    about = run.get("incident")
-    if not isinstance(about, t.Mapping) or not about.get("enabled"):
+    about = runs.incident_of(run)
+    if about is None:
         return []
     try:
         return _Outcome(run, about, ending, context()).lines()

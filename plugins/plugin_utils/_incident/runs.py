@@ -51,6 +51,12 @@ class Context:
     zone: str | None = None
 
 
+def incident_of(run: Vars | None) -> Vars | None:
+    """Return what a run is to know of its incident; None where nothing is recorded."""
+    about = (run or {}).get("incident")
+    return about if isinstance(about, t.Mapping) and about.get("enabled") else None
+
+
 def run_event(run: Vars, action: str, **more: t.Any) -> Event:
     """Return the event of a run; each process of the run makes it under the same ID."""
     data = {"phase": "begin", "action": action, "hosts": list(run.get("hosts") or []), **more.pop("data", {})}

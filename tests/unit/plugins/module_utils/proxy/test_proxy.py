@@ -174,6 +174,9 @@ def test_a_proxy_that_lacks_the_mount_gets_a_copy(
             "blue/id": read(host, "blue/id"),
         }
         assert nginx.written["own/assets.conf"] == read(host, "own/assets.conf")
+        # It stands for the others: where these could not be written, it must not be there.
+        for slot in ("own", "blue"):
+            assert [name for name in nginx.written if name.startswith(f"{slot}/")][-1] == f"{slot}/id"
     else:
         assert kinds(runner) == ["exec", "cp", "exec"]
         assert runner.calls[1][1] == f"{_proxy.folder(host)}/."
