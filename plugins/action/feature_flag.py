@@ -6,8 +6,14 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._recorded import RecordedAction
 
 
 class ActionModule(RecordedAction):
     """Action plugin of M(pangeafate.hotfix.feature_flag)."""
+
+    def keeps_logs(self, arguments: dict[str, t.Any]) -> bool:
+        """Tell whether a feature is switched off, which answers an emergency."""
+        return arguments.get("state") == "disabled"

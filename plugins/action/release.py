@@ -55,6 +55,10 @@ class ActionModule(RecordedAction):
         """Tell whether the host's script is to go back at once."""
         return not self._task.check_mode and is_plain_rollback(_arguments)
 
+    def keeps_logs(self, arguments: dict[str, t.Any]) -> bool:
+        """Tell whether this goes back: what the services wrote is gone when their containers are."""
+        return arguments.get("state") == "rolled_back"
+
     def before_module(self, arguments: dict[str, t.Any]) -> None:
         """Go back at once where there is nothing else to decide."""
         _early_connection.wait(self._host, self._connection)

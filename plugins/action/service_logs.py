@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._recorded import context_of
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._recorded import context_of, without_text
 
 
 class ActionModule(ActionBase):
@@ -38,6 +38,5 @@ class ActionModule(ActionBase):
         if not result.get("failed"):
             context = context_of(variables, self._templar.template, arguments)
             result["record"] = host_logs.keep(folder, run, host, result, context.redact)
-            # It is in the evidence now, and too long to be shown.
-            result["services"] = [{k: v for k, v in one.items() if k != "text"} for one in result["services"]]
+            result.update(without_text(result))
         return result

@@ -18,7 +18,8 @@ options:
   history_hours:
     description:
       - Hours before this run of which the host's journal is returned as well, at most 200 entries.
-      - With O(record) it is 24 in the first task of a run.
+      - With O(record) it is 24 in the first task of a run. What is older than the run then goes to the record and is
+        not returned.
     type: float
     default: 0.0
 """

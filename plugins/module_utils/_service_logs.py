@@ -16,8 +16,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _log_lines, _numbers
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._clock import stamp, utc_now
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._docker import Container, Docker
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._host import mask_of
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._mask import Mask
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._programs import BoundedRunner
@@ -29,6 +30,8 @@ Result = t.Dict[str, t.Any]
 BEFORE = 900.0
 #: Lines of a container in which errors are counted, from the end of the window.
 SCANNED = 20000
+#: Steps of a host's journal by which what users reach is changed.
+_CHANGES = ("switch", "switch_flag")
 _LINE = 4000
 _NEW = 10
 _NEW_LINE = 300
@@ -96,8 +99,36 @@ class _Service:
 
 def collect(app: t.Mapping[str, t.Any], wanted: Wanted) -> Result:
     """Return what the services of *app* wrote, also those of its containers that run no more."""
-    docker, app_dir, project = engine_of(app)
-    chosen = app.get("services") or []
+    return _collected(*engine_of(app), app.get("services") or [], wanted)
+
+
+def around_change(app: t.Mapping[str, t.Any], run: str, journal: t.Sequence[t.Mapping[str, t.Any]]) -> Result:
+    """Return what all services of *app* wrote around the change that *run* made, by the host's *journal*.
+
+    The change is made by then: what cannot be read is told and never raised.
+    """
+    began = utc_now()
+    ends = [str(one.get("at")) for one in journal if one.get("run") == run and _is_change(one)]
+    try:
+        now = began.timestamp()
+        # A clock that was set back since has the change in its future.
+        around = min(moment({"around": max(ends, default="")}, "around", now), now)
+        docker, app_dir, project = _app_of(app)
+        found = _collected(docker, app_dir, project, (), Wanted(around - BEFORE, now, around))
+    except HotfixError as exc:
+        return exc.as_result()
+    except (OSError, ValueError) as exc:
+        return {"outcome": "failed", "msg": f"What the services wrote could not be read: {exc}"}
+    return {**found, "clock": {"began": stamp(began), "ended": stamp(utc_now())}}
+
+
+def _is_change(entry: t.Mapping[str, t.Any]) -> bool:
+    return entry.get("phase") == "end" and entry.get("step") in _CHANGES
+
+
+def _collected(
+    docker: Docker, app_dir: t.Optional[Path], project: str, chosen: t.Sequence[str], wanted: Wanted
+) -> Result:
     containers = [c for c in docker.containers(project) if not chosen or c.service in chosen]
     reads = read_all(docker, containers, wanted)
     found = told(chosen, containers, reads, mask_of(app_dir, containers), wanted)
@@ -113,12 +144,16 @@ def collect(app: t.Mapping[str, t.Any], wanted: Wanted) -> Result:
 
 def engine_of(app: t.Mapping[str, t.Any]) -> t.Tuple[Docker, t.Optional[Path], str]:
     """Return the engine, which answers, with folder and project of *app*; raise where nobody said which app."""
+    docker, app_dir, project = _app_of(app)
+    docker.require_engine()
+    return docker, app_dir, project
+
+
+def _app_of(app: t.Mapping[str, t.Any]) -> t.Tuple[Docker, t.Optional[Path], str]:
     app_dir, project = place_of(app)
     if not project:
         raise BadInputError("Nobody said which app of the host.", next_step="set hotfix_app_dir, or hotfix_project.")
-    docker = Docker(BoundedRunner())
-    docker.require_engine()
-    return docker, app_dir, project
+    return Docker(BoundedRunner()), app_dir, project
 
 
 def read_all(docker: Docker, containers: t.Sequence[Container], wanted: Wanted) -> t.List[Read]:

@@ -116,6 +116,13 @@ options:
     description: Why, for the journal.
     type: str
     default: ""
+  service_logs:
+    description:
+      - Whether what the services wrote around the change is read as well, once it is made.
+      - With O(record) and O(state=disabled) it is, where the run's incident is open and has no logs of this host yet.
+        They are kept there as evidence.
+    type: bool
+    default: false
 seealso:
   - module: pangeafate.hotfix.feature_flag_info
 """
@@ -312,6 +319,13 @@ clock:
   description: The host's clock when the module began and when it ended, as C(began) and C(ended), in UTC.
   returned: not in check mode
   type: dict
+service_logs:
+  description:
+    - What the services wrote around the change, as M(pangeafate.hotfix.service_logs) returns it, or the C(msg) that
+      says why it could not be read.
+    - Its C(text) is not returned where it was kept as evidence.
+  returned: with O(service_logs), when the change was made or nothing was to be changed
+  type: dict
 next_step:
   description: What to do next.
   returned: failure
@@ -332,11 +346,18 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.setup imp
 )
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._flags.switch import Who, plan, switch
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Account, record_options
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._service_logs import around_change
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**flag_options(), **switch_options(), **record_options()}, supports_check_mode=True
+        argument_spec={
+            **flag_options(),
+            **switch_options(),
+            "service_logs": {"type": "bool", "default": False},
+            **record_options(),
+        },
+        supports_check_mode=True,
     )
     params = module.params
     account = Account(params["app_dir"], params["run"], params["history_hours"])
@@ -352,6 +373,8 @@ def main() -> None:
         module.fail_json(**exc.as_result(), **({} if module.check_mode else account.result(*secrets)))
     if not module.check_mode:
         result.update(account.result(*secrets))
+        if params["service_logs"]:
+            result["service_logs"] = around_change(params, params["run"], result["journal"])
     module.exit_json(**result)
 
 

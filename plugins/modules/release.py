@@ -117,6 +117,13 @@ options:
       - It is taken on the controller, and rendered once a plain rollback has turned users back, who need not wait for
         it.
     type: str
+  service_logs:
+    description:
+      - Whether what the services wrote around the change is read as well, once it is made.
+      - With O(record) and O(state=rolled_back) it is, where the run's incident is open and has no logs of this host
+        yet. They are kept there as evidence.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -237,6 +244,13 @@ clock:
   description: The host's clock when the module began and when it ended, as C(began) and C(ended), in UTC.
   returned: not in check mode
   type: dict
+service_logs:
+  description:
+    - What the services wrote around the change, as M(pangeafate.hotfix.service_logs) returns it, or the C(msg) that
+      says why it could not be read.
+    - Its C(text) is not returned where it was kept as evidence.
+  returned: with O(service_logs), when the change was made or nothing was to be changed
+  type: dict
 next_step:
   description: What to do next.
   returned: failure
@@ -257,6 +271,7 @@ from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import 
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import HotfixError
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import Account, record_options
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._perform import STATES, Wanted, check, perform
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._service_logs import around_change
 
 
 def main() -> None:
@@ -276,6 +291,7 @@ def main() -> None:
             "schema_ignored_reason": {"type": "str"},
             "probe": {"type": "dict"},
             "settings": {"type": "str"},
+            "service_logs": {"type": "bool", "default": False},
             **record_options(),
         },
         required_if=[
@@ -309,6 +325,8 @@ def main() -> None:
         module.fail_json(**exc.as_result(), steps=exc.steps, **told)
     if not module.check_mode:
         result.update(account.result(params["registry_password"]))
+        if params["service_logs"]:
+            result["service_logs"] = around_change(params, params["run"], result["journal"])
     module.exit_json(**result)
 
 

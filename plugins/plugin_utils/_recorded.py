@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import threading
@@ -58,6 +59,22 @@ class Beginning:
             # A folder that hangs costs the record, and nothing else.
             writer.join(_PATIENCE)
 
+    def lacks_logs(self) -> bool:
+        """Tell whether the incident is open, and nobody collected for it what the services of the host wrote."""
+        if self.token is None or self.token.folder is None:
+            return False
+        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import host_logs
+
+        return host_logs.lacking(self.token.folder, self.token.host)
+
+    def keep_logs(self, found: Result, redact: t.Callable[[t.Any], t.Any]) -> Result:
+        """Keep what the services of the host wrote; return what the task's result says of that."""
+        from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import host_logs
+
+        if self.token is None or self.token.folder is None:
+            return {}
+        return host_logs.keep(self.token.folder, self.token.run, self.token.host, found, redact)
+
     def end(self, result: Result, context: t.Callable[[], runs.Context]) -> Result | None:
         """Write down how the task went."""
         if self.token is None:
@@ -85,6 +102,7 @@ class RecordedAction(ActionBase):
         module = str(self._task.action).rpartition(".")[2]
         beginning = Beginning(run, str(task_vars.get("inventory_hostname")), module, dict(arguments))
 
+        @functools.cache
         def context() -> runs.Context:
             return context_of(task_vars, self._templar.template, arguments)
 
@@ -97,9 +115,13 @@ class RecordedAction(ActionBase):
                 beginning.now()
                 self.before_module(arguments)
             token = beginning.token
+            collects = token is not None and token.first and "history_hours" not in arguments
+            if collects:
+                arguments["history_hours"] = HISTORY_HOURS
+            keeps = self.keeps_logs(arguments) and beginning.lacks_logs()
+            if keeps:
+                arguments["service_logs"] = True
             if token is not None:
-                if token.first:
-                    arguments.setdefault("history_hours", HISTORY_HOURS)
                 token.starts()
             result: Result = self.run_module(arguments, task_vars)
             if token is not None:
@@ -110,12 +132,24 @@ class RecordedAction(ActionBase):
             beginning.end({"failed": not unreachable, "unreachable": unreachable, "msg": str(exc)}, context)
             raise
         told = beginning.end(result, context)
-        return {**result, **({"record": told} if told is not None else {})}
+        if told is None:
+            return result
+        if collects and "trouble" not in told:
+            # It was asked for the record, which has it now; what comes after this task need not carry it along.
+            result = {**result, "journal": _of_run(result, str(run["id"]))}
+        if keeps and result.get("service_logs"):
+            kept = beginning.keep_logs(result["service_logs"], lambda value: context().redact(value))
+            result, told = {**result, "service_logs": without_text(result["service_logs"])}, {**told, **kept}
+        return {**result, "record": told}
 
     def run_module(self, arguments: Result, task_vars: Result) -> Result:
         """Run the module on the host."""
         result: Result = self._execute_module(module_args=arguments, task_vars=task_vars)
         return result
+
+    def keeps_logs(self, _arguments: Result) -> bool:
+        """Tell whether the incident is to have what the services wrote around the change, once for each host."""
+        return False
 
     def in_a_hurry(self, _arguments: Result) -> bool:
         """Tell whether what comes before the module cannot wait for a line in a file."""
@@ -137,6 +171,19 @@ class RecordedAction(ActionBase):
 
     def before_module(self, arguments: Result) -> None:
         """Do what comes before the module, once it is on record that the task began."""
+
+
+def without_text(logs: Result) -> Result:
+    """Return what was read of services without their lines, which are in the evidence and too long to be shown."""
+    services = [{key: value for key, value in one.items() if key != "text"} for one in logs.get("services") or []]
+    return {**logs, "services": services}
+
+
+def _of_run(result: Result, run: str) -> list[t.Any]:
+    """Return what the host's journal told of a run, and of what was written while its task went on."""
+    began = str((result.get("clock") or {}).get("began") or "")
+    entries = [one for one in result.get("journal") or [] if isinstance(one, t.Mapping)]
+    return [one for one in entries if one.get("run") == run or str(one.get("at")) >= began]
 
 
 def context_of(

@@ -174,7 +174,11 @@ def _end(token: Token, folder: store.Folder, result: Vars, context: runs.Context
     if not token.first and began:
         # The tasks before this one have told theirs.
         entries = [one for one in entries if str(one.get("at")) >= began]
-    lines += journals.journal_events(token.host, entries)
+    collected = journals.journal_events(token.host, entries)
+    if any(one["run"] != token.run["id"] for one in collected):
+        # Of what was before this run, the runs before it have told most.
+        collected = journals.lacking(collected, folder.events())
+    lines += collected
     lines += journals.takeovers(str(token.run["id"]), token.host, entries)
     lines += [runs.trouble_event(token.run, text) for text in troubles]
     folder.append(*[runs.redacted(line, context.redact) for line in lines])

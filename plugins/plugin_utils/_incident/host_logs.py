@@ -21,14 +21,25 @@ def wanted(run: Vars | None, host: str) -> tuple[store.Folder, str | None] | Non
         if run is None or about is None:
             return None
         folder = store.Store(str(about["dir"])).of_run(str(run["id"]))
-        if folder is None or not folder.state().is_open():
+        if folder is None or not lacking(folder, host):
             return None
-        known = folder.events()
-        if any(one["kind"] == "logs" and one["host"] == host for one in known):
-            return None
-        return folder, _around(known, str(run["id"]), host)
+        return folder, _around(folder.events(), str(run["id"]), host)
     except Exception:
         return None
+
+
+def lacking(folder: store.Folder, host: str) -> bool:
+    """Tell whether an incident is open and has no logs of *host*."""
+    try:
+        return folder.state().is_open() and not any(_is_logs_of(host, line) for line in folder.raw())
+    except Exception:
+        return False
+
+
+def _is_logs_of(host: str, line: bytes) -> bool:
+    # A rollback may wait for this, so that only what may be meant is parsed.
+    found = events.read(line) if b'"logs"' in line else None
+    return found is not None and found["kind"] == "logs" and found["host"] == host
 
 
 def _around(known: t.Sequence[Event], run: str, host: str) -> str | None:

@@ -33,6 +33,12 @@ def journal_events(host: str, entries: t.Sequence[Vars]) -> list[Event]:
     return [one for one in found if one is not None]
 
 
+def lacking(found: t.Iterable[Event], known: t.Iterable[Event]) -> list[Event]:
+    """Return those of *found* that *known* does not hold yet from their beginning to their end."""
+    whole = {one["id"] for one in known if one["kind"] == "journal" and one["end"] is not None}
+    return [one for one in found if one["id"] not in whole]
+
+
 def _journal_event(host: str, entry: Vars, ending: Vars | None) -> t.Any:
     at = runs.utc(entry.get("at"))
     if not isinstance(entry.get("at"), str) or at is None:

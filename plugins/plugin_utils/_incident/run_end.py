@@ -152,13 +152,12 @@ class _Outcome:
 
     def _journals(self, known: t.Sequence[Event]) -> list[Event]:
         """Return what the hosts' journals tell and the record lacks, as after a run that could not write to it."""
-        whole = {one["id"] for one in known if one["kind"] == "journal" and one["end"] is not None}
         found = []
         for host, results in self._ending.results.items():
             for result in results:
                 entries = [one for one in result.get("journal") or [] if isinstance(one, t.Mapping)]
-                found += [one for one in journals.journal_events(host, entries) if one["id"] not in whole]
-        return found
+                found += journals.journal_events(host, entries)
+        return journals.lacking(found, known)
 
     def _run_end(self) -> Event:
         run, ending = self._run, self._ending

@@ -89,8 +89,20 @@ def hosts(process: list[Host]) -> list[Host]:
     return process
 
 
-def test_off_on_all_instances_of_all_hosts_and_the_second_run_changes_nothing(hosts: list[Host]) -> None:
-    done = switch("-e", "reason='documents are lost'")
+def collected(incidents: Path) -> list[str]:
+    """The hosts of which the incident has what the backend wrote."""
+    (log,) = incidents.glob("*/events.jsonl")
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    logs = [one for one in lines if one["kind"] == "logs" and one["data"]["service"] == "backend"]
+    assert all(one["evidence"] and (log.parent / one["evidence"][0]["path"]).stat().st_size for one in logs)
+    return sorted(one["host"] for one in logs)
+
+
+def test_off_on_all_instances_of_all_hosts_and_the_second_run_changes_nothing(
+    hosts: list[Host], tmp_path: Path
+) -> None:
+    record = given(hotfix_incident_dir=str(tmp_path / "incidents"))
+    done = switch("-e", "reason='documents are lost'", *record)
     assert done.code == 0, done.raw
     for host in hosts:
         assert set(values(host).values()) == {False}
@@ -100,11 +112,14 @@ def test_off_on_all_instances_of_all_hosts_and_the_second_run_changes_nothing(ho
         assert "@" in end["owner"]
     assert "seen 3 times in a row" in done.text
     assert "is unknown: No instance has been started" in done.text
-    again = switch("-e", "reason='documents are lost'")
+    # What the services wrote is kept once for the incident.
+    assert collected(tmp_path / "incidents") == ["prod1", "prod2"]
+    again = switch("-e", "reason='documents are lost'", *record)
     assert again.code == 0, again.raw
     assert "changed=0" in again.text
     assert "changed=1" not in again.text
     assert len(hosts[0].journal()) == 2
+    assert collected(tmp_path / "incidents") == ["prod1", "prod2"]
 
 
 def test_check_and_diff_show_the_plan_and_change_nothing(hosts: list[Host]) -> None:

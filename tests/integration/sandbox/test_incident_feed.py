@@ -98,6 +98,8 @@ def test_a_rescue_is_recorded_whole_and_a_planned_change_is_closed_at_once(stagi
     assert {event["data"]["service"] for event in logs} >= {"backend", "frontend", "nginx"}
     backend = next(event for event in logs if event["data"]["service"] == "backend")
     assert any(one["status"] != "running" or one["slot"] for one in backend["data"]["containers"])
+    turned = [one["at"] for one in journal if one["step"] == "switch" and one["phase"] == "end"][-1]
+    assert backend["data"]["at"] == turned.replace("Z", "000Z")
     kept = [one for event in (probe, smoke, *logs) for one in event["evidence"]]
     assert len(probe["evidence"]) == 2
     for one in kept:

@@ -6,17 +6,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.pangeafate.hotfix.plugins.action import release
 
-ROOT = Path(__file__).resolve().parents[4]
+from tests.unit import local_play
+
 ROLLBACK = {"state": "rolled_back", "app_dir": "/srv/app", "run": "20260102T030405Z-4f2a", "operator": "ann@laptop"}
 
 
@@ -65,9 +63,6 @@ def test_users_do_not_wait_for_settings_that_only_the_module_needs(tmp_path: Pat
     script = app / "switch-back"
     script.write_text(f'#!/bin/sh\necho "$2" >{turned}\nexit 4\n')
     script.chmod(0o700)
-    docker = tmp_path / "docker"
-    docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
-    docker.chmod(0o755)
     task = {
         "state": "rolled_back",
         "app_dir": str(app),
@@ -75,38 +70,16 @@ def test_users_do_not_wait_for_settings_that_only_the_module_needs(tmp_path: Pat
         "operator": "ann@laptop",
         "settings": "later",
     }
-    play = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "vars": {
-            "ansible_python_interpreter": sys.executable,
-            "later": {
-                "app_dir": "what/the/task/says/counts",
-                "services": {"backend": {"image": "registry.example.com/backend"}},
-                "project": "{{ 'no name ' ~ lookup('ansible.builtin.file', '" + str(turned) + "') }}",
-                "compose_file": "{{ nothing | default(omit) }}",
-            },
+    variables = {
+        "later": {
+            "app_dir": "what/the/task/says/counts",
+            "services": {"backend": {"image": "registry.example.com/backend"}},
+            "project": "{{ 'no name ' ~ lookup('ansible.builtin.file', '" + str(turned) + "') }}",
+            "compose_file": "{{ nothing | default(omit) }}",
         },
-        "tasks": [
-            {"pangeafate.hotfix.release": task, "register": "result", "failed_when": False},
-            {"ansible.builtin.copy": {"content": "{{ result }}", "dest": str(tmp_path / "result.json")}},
-        ],
     }
-    (tmp_path / "play.json").write_text(json.dumps([play]))
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.json")],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "LC_ALL": "C.UTF-8",
-            "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        },
-        check=False,
-        capture_output=True,
-        text=True,
+    (result,) = local_play.results(
+        tmp_path, variables, {"pangeafate.hotfix.release": task}, path=local_play.no_engine(tmp_path)
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads((tmp_path / "result.json").read_text())
     # The module refuses the project by its name, and nothing before it.
     assert "no name 20260102T030405Z-4f2a" in result["msg"], result

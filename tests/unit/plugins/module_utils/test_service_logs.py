@@ -104,6 +104,42 @@ def test_the_engine_is_asked_for_the_window_alone(engine: Engine, tmp_path: Path
     assert "--tail " in engine.asked
 
 
+def test_a_change_is_what_the_journal_says_of_the_run(engine: Engine, tmp_path: Path) -> None:
+    engine.add("backend", [("03:04:04", "ERROR of the release that failed"), ("03:04:06", "ERROR of now")])
+    steps = [
+        {"run": "r1", "step": "switch", "phase": "begin", "at": "2026-01-02T03:04:00.000Z"},
+        {"run": "r1", "step": "switch", "phase": "end", "at": "2026-01-02T03:04:05.500Z"},
+        {"run": "r1", "step": "supersede", "phase": "end", "at": "2026-01-02T03:04:07.000Z"},
+        {"run": "r2", "step": "switch", "phase": "end", "at": "2026-01-02T03:04:09.000Z"},
+    ]
+    found = _service_logs.around_change({"app_dir": str(tmp_path), "project": "app"}, "r1", steps)
+    (backend,) = found["services"]
+    assert (found["around"], backend["errors_before"], backend["errors_after"]) == ("2026-01-02T03:04:05.500000Z", 1, 1)
+    assert found["clock"]["began"] <= found["clock"]["ended"]
+
+
+def test_where_nothing_was_changed_or_a_clock_was_set_back_all_was_written_before(
+    engine: Engine, tmp_path: Path
+) -> None:
+    engine.add("backend", [("03:04:04", "ERROR")])
+    app = {"app_dir": str(tmp_path), "project": "app"}
+    later = {"run": "r1", "step": "switch_flag", "phase": "end", "at": "2999-01-02T03:04:05.000Z"}
+    for steps in ([], [later]):
+        found = _service_logs.around_change(app, "r1", steps)
+        assert found["services"][0]["errors_before"] == 1, found
+        assert found["around"] == found["until"]
+
+
+@pytest.mark.parametrize("app", [{}, {"app_dir": "/nowhere", "project": "no name"}, {"app_dir": "\0"}])
+def test_of_a_change_that_is_made_nothing_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: dict[str, t.Any]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = _service_logs.around_change(app, "r1", [{"run": "r1", "step": "switch", "phase": "end", "at": 3}])
+    assert found["outcome"] in ("bad_input", "failed")
+    assert found["msg"]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
