@@ -34,6 +34,7 @@ _RUN_VARIABLES = (
     "hotfix_environments",
     "hotfix_limit_required",
     "hotfix_connect_early",
+    "hotfix_early_modules",
     "hotfix_incident",
     "hotfix_incident_title",
     "hotfix_incident_severity",
@@ -179,8 +180,6 @@ OPERATOR_INPUTS = (
     "incident_collect_hours",
     *_RUN_VARIABLES,
 )
-#: What the run that connects early, a rollback, does on its hosts.
-EARLY_MODULES = ("pangeafate.hotfix.release",)
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 _GOOD = ("done", "unchanged", "planned", "seen")
 _OF_LOOKS = ("planned", "seen", "failed")
@@ -216,7 +215,8 @@ class ActionModule(ActionBase):
             given = self._templar.template({name: variables[name] for name in _RUN_VARIABLES if name in variables})
             selected = select(variables, given)
             if boolean(given.get("hotfix_connect_early") or False, strict=False):
-                packed = functools.partial(_early_packing.pack, self, EARLY_MODULES, variables)
+                modules = given.get("hotfix_early_modules") or []
+                packed = functools.partial(_early_packing.pack, self, modules, variables)
                 _early_connection.begin(self, variables, packed)
             return {**result, **selected}
         if arguments["phase"] == "agree":

@@ -21,7 +21,6 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._numbers import LONGEST
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._probe.begin import begin
-from ansible_collections.pangeafate.hotfix.plugins.plugin_utils import _early_connection
 from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._recorded import RecordedAction
 
 #: What the script writes into its records as it is.
@@ -40,14 +39,13 @@ class ActionModule(RecordedAction):
         arguments = dict(self._task.args)
         measured = arguments.pop("probe", None)
         variables = task_vars or {}
-        self._host = str(variables.get("inventory_hostname"))
         name = arguments.pop("settings", None)
         if name and name not in variables:
             raise AnsibleActionFail(f"There is no variable {name}. Nothing was touched. Next: name one in 'settings'.")
         self._settings = variables[name] if name else {}
         if measured and not self._task.check_mode:
             # Not a task of its own: that would hold up a rollback.
-            result["probe"] = begin(measured, self._host, "during")
+            result["probe"] = begin(measured, str(variables.get("inventory_hostname")), "during")
         result.update(self.recorded(arguments, variables))
         return result
 
@@ -61,7 +59,6 @@ class ActionModule(RecordedAction):
 
     def before_module(self, arguments: dict[str, t.Any]) -> None:
         """Go back at once where there is nothing else to decide."""
-        _early_connection.wait(self._host, self._connection)
         if self.in_a_hurry(arguments):
             self._low_level_execute_command(turn_command(arguments))
         # Users are back. What is rendered now is what they need not have waited for.

@@ -32,7 +32,6 @@ class ActionModule(RecordedAction):
     def recorded(self, arguments: Result, task_vars: Result) -> Result:
         """Keep what is ours, and run the module."""
         self._here = {name: arguments.pop(name, None) for name in _HERE}
-        self._host = str(task_vars.get("inventory_hostname"))
         try:
             return super().recorded(arguments, task_vars)
         except HotfixError as exc:

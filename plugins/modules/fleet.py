@@ -16,7 +16,7 @@ description:
   - Runs on the controller and does nothing on a host. Use it with C(run_once).
   - Where the variable C(hotfix_connect_early) is set, V(phase=select) has the SSH connections to the selected hosts
     opened, as soon as nothing is left to refuse. The next task finds them open, and tells what cannot be reached.
-    Meanwhile the module of a rollback is packed, which its task then finds done.
+    Meanwhile the modules that the variable C(hotfix_early_modules) names are packed, which their tasks then find done.
   - The hosts of a play are all decided over at once, so C(serial) is refused.
 author:
   - pangeafate.hotfix contributors (@pangeafate)

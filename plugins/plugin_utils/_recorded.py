@@ -16,6 +16,7 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible_collections.pangeafate.hotfix.plugins.plugin_utils import _early_connection
 
 if t.TYPE_CHECKING:
     from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import feed, runs
@@ -95,12 +96,13 @@ class RecordedAction(ActionBase):
 
     def recorded(self, arguments: Result, task_vars: Result) -> Result:
         """Run the module. Of the record there is one line before it, which takes some milliseconds."""
+        self._host = str(task_vars.get("inventory_hostname"))
         run = arguments.pop("record", None)
         if not run or self._task.check_mode:
-            self.before_module(arguments)
+            self._before(arguments)
             return self.run_module(arguments, task_vars)
         module = str(self._task.action).rpartition(".")[2]
-        beginning = Beginning(run, str(task_vars.get("inventory_hostname")), module, dict(arguments))
+        beginning = Beginning(run, self._host, module, dict(arguments))
 
         @functools.cache
         def context() -> runs.Context:
@@ -110,10 +112,10 @@ class RecordedAction(ActionBase):
             if self.in_a_hurry(arguments):
                 # Users wait for what comes now, and the host keeps a journal of it: our line is written meanwhile.
                 with beginning.meanwhile():
-                    self.before_module(arguments)
+                    self._before(arguments)
             else:
                 beginning.now()
-                self.before_module(arguments)
+                self._before(arguments)
             token = beginning.token
             collects = token is not None and token.first and "history_hours" not in arguments
             if collects:
@@ -169,8 +171,12 @@ class RecordedAction(ActionBase):
         if _SECONDS.fullmatch(said):
             token.asked_time = (before, float(said), after)
 
+    def _before(self, arguments: Result) -> None:
+        _early_connection.wait(self._host, self._connection)
+        self.before_module(arguments)
+
     def before_module(self, arguments: Result) -> None:
-        """Do what comes before the module, once it is on record that the task began."""
+        """Do what comes before the module, once it is on record that the task began and the host may be reached."""
 
 
 def without_text(logs: Result) -> Result:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[4]
 PLAY = """
 - hosts: all
   gather_facts: false
-  vars: {hotfix_connect_early: EARLY}
+  vars: {hotfix_connect_early: EARLY, hotfix_early_modules: [pangeafate.hotfix.release]}
   tasks:
     - pangeafate.hotfix.fleet: {phase: select}
       run_once: true
