@@ -6,7 +6,8 @@
 
 Looked at: files and bytes of the app's folder, releases, the journal, images and containers of the host's engine, the
 memory of all that runs there, and what each command took. What is there after the first tenth counts as what a host
-holds; after the last it may not be more by the margins below. The journal alone may grow, up to what it is cut down to.
+holds; after the last it may not be more by the margins below. Journal and backups alone may grow, up to what is kept of
+them: a backup is made every ten minutes, and is as large as what users have written.
 
     .venv/bin/python -m benchmarks.soak [--rounds 200] [--host bench1] [--json FILE]
 """
@@ -29,10 +30,13 @@ MARGIN = 1.1
 SLOWER = 1.15
 #: What a host keeps of its journal: the file itself, and what was cut off.
 JOURNAL_KILOBYTES = 9 * 512
+#: And of its backups: the newest, and those that a kept release may need.
+BACKUPS = 5 + 5
 _LOOK = f"""
 set -eu
-echo files $(find {APP} -type f ! -name 'journal*.jsonl' | wc -l)
-echo kilobytes $(du -sk --exclude='journal*.jsonl' {APP} | cut -f1)
+echo files $(find {APP} -type f ! -name 'journal*.jsonl' ! -path '*/backups/*' | wc -l)
+echo kilobytes $(du -sk --exclude='journal*.jsonl' --exclude=backups {APP} | cut -f1)
+echo backups $(ls {APP}/backups | grep -c '[.]dump$')
 echo releases $(ls {APP}/releases | wc -l)
 echo journal_kilobytes $(cat {APP}/journal*.jsonl | wc -c | awk '{{print int($1 / 1024)}}')
 echo images $(docker image ls --all --quiet | sort -u | wc -l)
@@ -108,7 +112,7 @@ def main() -> int:
         Limit(f"{name} at the end of {len(cycles)} cycles, in times of the start", ratio, SLOWER)
         for name, ratio in ratios(cycles, part).items()
     ]
-    most = {"journal_kilobytes": float(JOURNAL_KILOBYTES)}
+    most = {"journal_kilobytes": float(JOURNAL_KILOBYTES), "backups": float(BACKUPS)}
     limits += [Limit(name.replace("_", " "), now[name], most.get(name, first * MARGIN)) for name, first in held.items()]
     return judge(limits, {"cycles": [asdict(one) for one in cycles], "held": held, "end": now}, options.json)
 

@@ -28,6 +28,8 @@ TRANSFERRED = "transferred"
 _AT_REST = (_states.SUPERSEDED, _states.VOIDED, _states.FAILED)
 #: So many releases that were live last keep their record, whatever became of them.
 RECORDS_KEPT = 20
+#: The states that a record still knows of; those before them are in the journal alone.
+HISTORY_KEPT = 60
 #: How the name of a folder ends that is on its way out.
 _GONE = ".gone"
 
@@ -106,6 +108,8 @@ class Release:
         self.state = state
         self.was_confirmed = self.was_confirmed or state == _states.CONFIRMED
         self.history.append({"state": state, "at": at, "operator": operator, "why": why})
+        # One that is gone back to again and again must not grow with it: every look reads it.
+        del self.history[:-HISTORY_KEPT]
 
     def summary(self) -> t.Dict[str, t.Any]:
         """Return what reports and return values show of it."""

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 from ansible_collections.pangeafate.hotfix.plugins.module_utils import _states
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._errors import BadInputError, HotfixError
-from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import RECORDS_KEPT, Image, Releases
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._records import (
+    HISTORY_KEPT,
+    RECORDS_KEPT,
+    Image,
+    Releases,
+)
 
 GOOD = ("preparing", "prepared", "live", "confirmed")
 
@@ -124,6 +129,19 @@ def test_being_confirmed_is_remembered(make) -> None:
     assert release.was_confirmed
     assert release.state == _states.SUPERSEDED
     assert [entry["state"] for entry in release.history] == [*GOOD, "superseded"]
+
+
+def test_a_release_that_is_gone_back_to_a_hundred_times_does_not_grow(releases, make) -> None:
+    release = make("v1", *GOOD)
+    for number in range(100):
+        for state in ("superseded", "live", "confirmed"):
+            release.advance(state, at=f"2026-01-02T03:04:{number % 60:02}.000Z", operator="ann@laptop", why=str(number))
+    releases.save(release)
+    kept = releases.get(release.id).history
+    assert len(kept) == HISTORY_KEPT
+    assert [(one["state"], one["why"]) for one in kept[-3:]] == [
+        (state, "99") for state in ("superseded", "live", "confirmed")
+    ]
 
 
 def test_what_nothing_goes_back_to_is_dispensable(releases, make) -> None:
