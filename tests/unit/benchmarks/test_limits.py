@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
+from ansible_collections.pangeafate.hotfix.plugins.module_utils._argspec import app_options
 from ansible_collections.pangeafate.hotfix.plugins.module_utils._journal import LONGEST, OLDER_FILES
 
 from benchmarks import soak
@@ -83,3 +84,8 @@ def test_every_benchmark_is_made() -> None:
 
 def test_the_journal_may_grow_to_what_it_is_cut_down_to() -> None:
     assert soak.JOURNAL_KILOBYTES * 1024 == (OLDER_FILES + 1) * LONGEST
+
+
+def test_and_the_backups_to_the_newest_and_those_of_as_many_releases() -> None:
+    newest = app_options()["backup_keep"]["default"]
+    assert newest + newest == soak.BACKUPS
