@@ -118,7 +118,7 @@ def around_change(app: t.Mapping[str, t.Any], run: str, journal: t.Sequence[t.Ma
     except HotfixError as exc:
         return exc.as_result()
     except (OSError, ValueError) as exc:
-        return {"outcome": "failed", "msg": f"What the services wrote could not be read: {exc}"}
+        return {"outcome": "failed", "msg": str(exc)}
     return {**found, "clock": {"began": stamp(began), "ended": stamp(utc_now())}}
 
 

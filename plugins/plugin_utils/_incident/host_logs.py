@@ -58,6 +58,9 @@ def keep(
     folder: store.Folder, run: Vars, host: str, result: Vars, redact: t.Callable[[t.Any], t.Any]
 ) -> dict[str, t.Any]:
     """Keep the logs of a host as evidence; return what the task's result says of it."""
+    if "services" not in result:
+        why = str(result.get("msg") or "nobody said why").partition("\n")[0]
+        return {"incident": folder.id, "trouble": f"What the services wrote could not be kept: {why}"}
     try:
         kept = 0
         for one in result.get("services") or []:

@@ -586,6 +586,17 @@ def test_logs_are_wanted_once_for_an_incident_and_host_and_only_while_it_is_open
     assert host_logs.wanted(run.run, "p2") is not None
 
 
+def test_logs_that_could_not_be_read_are_told_with_the_run(folder: Path) -> None:
+    run = Run(folder)
+    run.task()
+    logs = {"outcome": "failed", "msg": f"The engine does not answer ({SECRET}).\nMore of it."}
+    told = host_logs.keep(run.incident, run.run, "p1", logs, context().redact)
+    run.outcome(results={"p1": [{**DONE, "record": told}]})
+    (trouble,) = run.of_kind("trouble")
+    assert "p1: What the services wrote could not be kept: The engine does not answer (********)." in trouble["text"]
+    assert host_logs.lacking(run.incident, "p1")
+
+
 # ------------------------------------------------------------------------------------------------------------ cost
 
 
