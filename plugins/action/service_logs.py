@@ -38,5 +38,5 @@ class ActionModule(ActionBase):
         if not result.get("failed"):
             context = context_of(variables, self._templar.template, arguments)
             result["record"] = host_logs.keep(folder, run, host, result, context.redact)
-            result.update(without_text(result))
+            result = without_text(result)
         return result

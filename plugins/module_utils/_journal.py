@@ -248,14 +248,16 @@ class Account:
 
     def _chosen(self, entries: t.Sequence[Entry]) -> t.List[Entry]:
         began = stamp(self._began)
-        ours = [self._is_ours(entry, began) for entry in entries]
+        ours = [self._run is not None and is_of_run(entry, self._run, began) for entry in entries]
         border = stamp(self._began - timedelta(hours=self._hours))
         earlier = [n for n, mine in enumerate(ours) if self._hours and not mine and str(entries[n].get("at")) >= border]
         kept = set(earlier[-HISTORY_ENTRIES:])
         return [entry for number, entry in enumerate(entries) if ours[number] or number in kept]
 
-    def _is_ours(self, entry: Entry, began: str) -> bool:
-        return self._run is not None and (entry.get("run") == self._run or str(entry.get("at")) >= began)
+
+def is_of_run(entry: t.Mapping[str, t.Any], run: str, began: str) -> bool:
+    """Tell whether an entry is of *run*, or was written by anybody since *began*, a time as a journal has it."""
+    return entry.get("run") == run or str(entry.get("at")) >= began
 
 
 def _masked(value: t.Any, mask: Mask) -> t.Any:
