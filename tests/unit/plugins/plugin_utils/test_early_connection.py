@@ -20,10 +20,12 @@ from ansible_collections.pangeafate.hotfix.plugins.plugin_utils import _early_co
 
 ROOT = Path(__file__).resolve().parents[4]
 KEPT = "-o ControlMaster=auto -o ControlPersist=60s"
-#: By the address it is called with: refuses, never answers, or has this machine run the command.
+#: By the address it is called with: refuses, never answers, or has this machine run the command. A call is noted in one
+#: write: others are noted at the same moment.
 SSH = """#!/bin/sh
-for word in "$@"; do printf '%s\\t' "$word"; last=$word; done >>"$SSH_CALLS"
-echo >>"$SSH_CALLS"
+tab=$(printf '\\t') call=
+for word in "$@"; do call=$call$word$tab last=$word; done
+printf '%s\\n' "$call" >>"$SSH_CALLS"
 case " $* " in
   *" 127.0.9.3 "*) echo 'Host key verification failed.' >&2; exit 255 ;;
   *" 127.0.9.4 "*) echo $$ >>"$SSH_CALLS.silent"; exec sleep 60 ;;
