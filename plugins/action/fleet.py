@@ -185,6 +185,8 @@ _GOOD = ("done", "unchanged", "planned", "seen")
 _OF_LOOKS = ("planned", "seen", "failed")
 
 Vars = t.Mapping[str, t.Any]
+#: By host and name, what the tasks registered on every selected host.
+Registered = t.Mapping[str, Vars]
 
 
 class ActionModule(ActionBase):
@@ -219,14 +221,15 @@ class ActionModule(ActionBase):
                 packed = functools.partial(_early_packing.pack, self, modules, variables)
                 _early_connection.begin(self, variables, packed)
             return {**result, **selected}
+        registered = registered_of(variables, arguments)
         if arguments["phase"] == "agree":
-            return {**result, **agree(variables, arguments["results"], bool(self._task.check_mode))}
-        found = outcome(variables, arguments)
+            return {**result, **agree(registered, arguments["results"], bool(self._task.check_mode))}
+        found = outcome(registered, arguments)
         if not self._task.check_mode and arguments["record"]:
-            found["hosts"] += self._recorded(variables, arguments, found)
+            found["hosts"] += self._recorded(variables, registered, arguments, found)
         return {**result, **found, "_ansible_verbose_always": True}
 
-    def _recorded(self, variables: Vars, arguments: Vars, found: Vars) -> list[str]:
+    def _recorded(self, variables: Vars, registered: Registered, arguments: Vars, found: Vars) -> list[str]:
         """Write the outcome to the incident record, and return what is to be told of that."""
         # Only here: it is imported before every task that this plugin runs, and most of them record nothing.
         from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import run_end
@@ -234,7 +237,7 @@ class ActionModule(ActionBase):
 
         return run_end.record(
             arguments["record"],
-            ending(variables, arguments, found),
+            ending(registered, arguments, found, variables.get(arguments["probe"]) if arguments["probe"] else None),
             lambda: context_of(variables, self._templar.template, {"services": variables.get("hotfix_services")}),
         )
 
@@ -331,8 +334,20 @@ def _one_environment(groups: Vars, hosts: list[str], environments: t.Sequence[st
     return chosen[0]
 
 
-def _results(variables: Vars, host: str, names: t.Sequence[str]) -> list[Vars]:
-    of_host: Vars = variables["hostvars"][host]
+def registered_of(variables: Vars, arguments: Vars) -> Registered:
+    """Return what was registered of the names that *arguments* speak of, on every selected host, if it was there.
+
+    Ansible puts the variables of a host together anew whenever it is asked for them, so it is asked once.
+    """
+    names = [*arguments["results"], *(arguments[name] for name in ("reverted", "before") if arguments.get(name))]
+    found = {}
+    for host in variables.get("ansible_play_hosts_all") or []:
+        of_host: Vars = variables["hostvars"][host]
+        found[host] = {name: of_host[name] for name in names if name in of_host}
+    return found
+
+
+def _results(of_host: Vars, names: t.Sequence[str]) -> list[Vars]:
     found = (of_host.get(name) for name in names)
     return [result for result in found if isinstance(result, t.Mapping) and not result.get("skipped")]
 
@@ -341,9 +356,9 @@ def _is_good(result: Vars) -> bool:
     return not result.get("failed") and not result.get("unreachable") and result.get("outcome") in _GOOD
 
 
-def _host_outcome(variables: Vars, host: str, names: t.Sequence[str]) -> dict[str, t.Any]:
-    """Say how *host* got through the phases whose results it has under *names*: a bad one decides, or the last."""
-    results = _results(variables, host, names)
+def _host_outcome(of_host: Vars, names: t.Sequence[str]) -> dict[str, t.Any]:
+    """Say how a host got through the phases whose results it has under *names*: a bad one decides, or the last."""
+    results = _results(of_host, names)
     if not results:
         return {"outcome": "unknown", "summary": "It was not looked at."}
     # What was done is the outcome; that it was looked at is told beside it.
@@ -374,15 +389,15 @@ def _host_outcome(variables: Vars, host: str, names: t.Sequence[str]) -> dict[st
     }
 
 
-def _over_all(variables: Vars, names: t.Sequence[str]) -> dict[str, dict[str, t.Any]]:
-    return {host: _host_outcome(variables, host, names) for host in variables.get("ansible_play_hosts_all") or []}
+def _over_all(registered: Registered, names: t.Sequence[str]) -> dict[str, dict[str, t.Any]]:
+    return {host: _host_outcome(of_host, names) for host, of_host in registered.items()}
 
 
-def _differences(variables: Vars, names: t.Sequence[str]) -> list[str]:
+def _differences(registered: Registered, names: t.Sequence[str]) -> list[str]:
     """Say for which services the hosts' releases have different images: a tag may move between two pulls."""
     by_service: dict[str, dict[str, list[str]]] = {}
-    for host in variables.get("ansible_play_hosts_all") or []:
-        for result in _results(variables, host, names[:1]):
+    for host, of_host in registered.items():
+        for result in _results(of_host, names[:1]):
             for service, image in ((result.get("release") or {}).get("image_ids") or {}).items():
                 by_service.setdefault(service, {}).setdefault(image, []).append(host)
     return [
@@ -392,25 +407,25 @@ def _differences(variables: Vars, names: t.Sequence[str]) -> list[str]:
     ]
 
 
-def agree(variables: Vars, names: t.Sequence[str], planning: bool) -> dict[str, t.Any]:
+def agree(registered: Registered, names: t.Sequence[str], planning: bool) -> dict[str, t.Any]:
     """Say whether the next phase may begin: every selected host, the unreachable ones too, got through this one.
 
     All of them must have got the same images, or one environment would serve two versions under one name.
     """
-    passed = all(said["outcome"] in _GOOD for said in _over_all(variables, names).values())
-    good = passed and not _differences(variables, names)
+    passed = all(said["outcome"] in _GOOD for said in _over_all(registered, names).values())
+    good = passed and not _differences(registered, names)
     # A plan is complete after its first phase; there is nothing to go on with and nothing to undo.
     return {"changed": False, "go": good and not planning, "undo": not good and not planning}
 
 
-def outcome(variables: Vars, arguments: Vars) -> dict[str, t.Any]:
+def outcome(registered: Registered, arguments: Vars) -> dict[str, t.Any]:
     """Say how the run went over all selected hosts, and fail unless it went well on every one."""
-    hosts = _over_all(variables, arguments["results"])
+    hosts = _over_all(registered, arguments["results"])
     action = arguments["action"].capitalize()
     good = [host for host, said in hosts.items() if said["outcome"] in _GOOD]
     bad = [host for host in hosts if host not in good]
     lines = [*_lines(hosts), *(f"users: {line}" for line in arguments.get("users") or [])]
-    differences = _differences(variables, arguments["results"])
+    differences = _differences(registered, arguments["results"])
     if differences and arguments["reverted"]:
         bad, good = list(hosts), []
         lines.append(
@@ -427,7 +442,7 @@ def outcome(variables: Vars, arguments: Vars) -> dict[str, t.Any]:
             "seen": "every host was looked at",
         }
         return {"changed": False, "outcome": joint, "msg": f"{action}: {words[joint]}.", "hosts": lines}
-    undone = _over_all(variables, [arguments["reverted"]]) if arguments["reverted"] else {}
+    undone = _over_all(registered, [arguments["reverted"]]) if arguments["reverted"] else {}
     # Where nothing had to be undone there is nothing to say about it.
     undone = {host: said for host, said in undone.items() if said["outcome"] not in ("unknown", "unchanged")}
     lines += [f"{host}: undone: {said['outcome']}: {said['summary']}" for host, said in undone.items()]
@@ -441,24 +456,22 @@ def outcome(variables: Vars, arguments: Vars) -> dict[str, t.Any]:
     }
 
 
-def ending(variables: Vars, arguments: Vars, found: Vars) -> run_end.Ending:
+def ending(registered: Registered, arguments: Vars, found: Vars, probe: t.Any) -> run_end.Ending:
     """Return how the run ended as the incident record takes it."""
     from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import run_end
 
-    hosts = list(variables.get("ansible_play_hosts_all") or [])
     names = [*arguments["results"], *([arguments["reverted"]] if arguments["reverted"] else [])]
-    name = arguments.get("before")
-    looked = {host: variables["hostvars"][host].get(name) for host in hosts} if name else {}
-    noticed = variables.get(arguments["probe"]) if arguments.get("probe") else None
+    before = str(arguments.get("before"))
+    looked = {host: of_host.get(before) for host, of_host in registered.items()}
     return run_end.Ending(
         action=arguments["action"],
         outcome=str(found["outcome"]),
         msg=str(found["msg"]),
         lines=list(found["hosts"]),
-        hosts=_over_all(variables, arguments["results"]),
-        results={host: _results(variables, host, names) for host in hosts},
+        hosts=_over_all(registered, arguments["results"]),
+        results={host: _results(of_host, names) for host, of_host in registered.items()},
         before={host: look for host, look in looked.items() if isinstance(look, t.Mapping)},
-        probe=noticed if isinstance(noticed, t.Mapping) else None,
+        probe=probe if isinstance(probe, t.Mapping) else None,
     )
 
 

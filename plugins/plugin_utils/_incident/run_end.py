@@ -78,7 +78,8 @@ class _Outcome:
         known = folder.events()
         proof = self._write(folder, known)
         change = self._settle(folder, known, proof)
-        return self._told(folder, change)
+        criterion = self._about.get("criterion") or _criterion_of(known)
+        return self._told(folder, change, bool(criterion))
 
     def _folder(self) -> store.Folder | None:
         """Return the run's incident. One that only looked joins an open one, and never opens any."""
@@ -321,7 +322,7 @@ class _Outcome:
 
     # -------------------------------------------------------------- telling
 
-    def _told(self, folder: store.Folder, change: bool) -> list[str]:
+    def _told(self, folder: store.Folder, change: bool, criterion: bool) -> list[str]:
         state = folder.state()
         report, trouble = _render(folder, self._context.zone)
         where = shown(report or folder.path)
@@ -329,7 +330,7 @@ class _Outcome:
         lines = [f"incident: {folder.id} ({words.replace('open, opened', 'open')}): {where}"]
         if trouble:
             lines.append(f"incident: its report could not be made: {trouble}")
-        if not change and self._ending.action in runs.MUTATING and state.is_open() and not _criterion_of(folder):
+        if not change and not criterion and self._ending.action in runs.MUTATING and state.is_open():
             lines.append(
                 "incident: say which criterion of an emergency applies: "
                 f"-e incident={folder.id} -e criterion={'|'.join(asked.CRITERIA)} with playbooks/incident.yml."
@@ -347,8 +348,8 @@ def _counts(results: t.Sequence[Vars]) -> dict[str, int]:
     return {one: said.count(one) for one in dict.fromkeys(said)}
 
 
-def _criterion_of(folder: store.Folder) -> bool:
-    for one in folder.each():
+def _criterion_of(known: t.Sequence[Event]) -> bool:
+    for one in known:
         if one["kind"] == "opened" and one["data"].get("criterion"):
             return True
         fields = one["data"].get("fields")

@@ -26,13 +26,15 @@ def selected(*hosts: str, **more: Any) -> dict[str, Any]:
     return {"ansible_play_hosts_all": list(hosts), "groups": GROUPS, "ansible_limit": "production", **more}
 
 
-def after(**hosts: dict[str, Any]) -> dict[str, Any]:
-    return {"ansible_play_hosts_all": list(hosts), "hostvars": hosts}
+def after(**hosts: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return hosts
 
 
-def outcome(variables: dict[str, Any], *names: str, reverted: str | None = None, stands: bool = True) -> dict[str, Any]:
+def outcome(
+    registered: dict[str, Any], *names: str, reverted: str | None = None, stands: bool = True
+) -> dict[str, Any]:
     return fleet.outcome(
-        variables, {"action": "deploy", "results": list(names), "reverted": reverted, "stands": stands}
+        registered, {"action": "deploy", "results": list(names), "reverted": reverted, "stands": stands}
     )
 
 
