@@ -227,6 +227,24 @@ def test_measured_seconds_and_notes_are_shown() -> None:
     assert result["hosts"] == ["p1: done (2.0 s): Done it.", "p1: note: drift"]
 
 
+def test_what_was_registered_is_asked_for_once_on_every_host() -> None:
+    asked: list[str] = []
+
+    class Hosts(dict[str, Any]):
+        def __getitem__(self, host: str) -> dict[str, Any]:
+            asked.append(host)
+            return {"r": DONE, "back": UNCHANGED, "look": LOOKED, "hotfix_services": {}}
+
+    variables = {"ansible_play_hosts_all": ["p2", "p1"], "hostvars": Hosts()}
+    arguments = {"results": ["r", "not_there"], "reverted": "back", "before": None}
+    expected = {"r": DONE, "back": UNCHANGED}
+    assert fleet.registered_of(variables, arguments) == {"p2": expected, "p1": expected}
+    assert asked == ["p2", "p1"]
+    with_look = {**arguments, "before": "look"}
+    assert fleet.registered_of(variables, with_look)["p1"] == {**expected, "look": LOOKED}
+    assert fleet.registered_of({}, arguments) == {}
+
+
 LOOKED = {"outcome": "seen", "verdict": "passed", "summary": "5 of 5 checks passed in 0.4 s."}
 BROKEN = {
     "failed": False,
