@@ -42,12 +42,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.seen.append((self.headers["Host"], self.path))
         kind = self.path.partition("?")[0].rpartition("/")[2]
         if kind == "slow":
-            time.sleep(1.5)
+            time.sleep(8)
         if kind == "endless":
             self.send_response(200)
             self.end_headers()
             with contextlib.suppress(OSError):
-                for _second in range(50):
+                for _second in range(200):
                     self.wfile.write(b".")
                     time.sleep(0.05)
             return
@@ -126,14 +126,15 @@ def test_one_that_is_too_slow_did_not_answer(server) -> None:
     started = time.monotonic()
     answer = _health.ask(health(server, "/slow"), timeout=0.3)
     assert "timed out" in str(answer.problem)
-    assert time.monotonic() - started < 1.2
+    # It was not waited for, even on a machine that is busy.
+    assert time.monotonic() - started < 7
 
 
 def test_an_answer_that_does_not_end_is_a_problem(server) -> None:
     started = time.monotonic()
-    answer = _health.ask(health(server, "/endless"), timeout=0.4)
+    answer = _health.ask(health(server, "/endless"), timeout=2)
     assert "did not end its answer" in str(answer.problem)
-    assert time.monotonic() - started < 1.2
+    assert time.monotonic() - started < 8
 
 
 def test_what_is_no_http_did_not_answer(server) -> None:

@@ -285,13 +285,13 @@ def hang_up(connection: socket.socket) -> None:
 
 
 def slow(_connection: socket.socket) -> None:
-    time.sleep(5)
+    time.sleep(20)
 
 
 @pytest.mark.parametrize(
     ("behave", "status", "says"),
     [
-        (slow, "error", "did not answer within 0.5 s"),
+        (slow, "error", "did not answer within 2 s"),
         (hang_up, "error", "did not answer"),
         (lambda c: c.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "failed", "does not speak TLS as we do"),
         (lambda c: c.sendall(b"\x16\x03\x03\x00\x05hello"), "failed", "does not speak TLS as we do"),
@@ -301,8 +301,8 @@ def test_what_speaks_no_tls(
     hostile: t.Callable[..., t.Any], behave: t.Callable[[socket.socket], None], status: str, says: str
 ) -> None:
     started = time.monotonic()
-    result = look(("127.0.0.1", hostile(behave).port), None, timeout=0.5)
-    assert time.monotonic() - started < 2
+    result = look(("127.0.0.1", hostile(behave).port), None, timeout=2)
+    assert time.monotonic() - started < 9
     assert (result.status, says in result.message) == (status, True), result.message
 
 
