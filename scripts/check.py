@@ -162,7 +162,8 @@ def sanity(_slow: bool) -> list[Check]:
 def unit(slow: bool) -> list[Check]:
     # What hypothesis draws is the same in each run, but where there is time to look into what is new.
     drawn = ["--hypothesis-profile=new"] if slow else []
-    return [Check("unit tests", pytest("--numprocesses", "2", *drawn, "tests/unit", slow=slow))]
+    # Many of them wait for what they started, and a few are long: a process that is done takes from the others.
+    return [Check("unit tests", pytest("--numprocesses", "3", "--dist", "worksteal", *drawn, "tests/unit", slow=slow))]
 
 
 def oldest(_slow: bool) -> list[Check]:
