@@ -113,11 +113,16 @@ def _machine() -> float:
 def _settle() -> None:
     """Wait, but not for ever, until what ran before has no work left: containers are stopped long after a rollback."""
     end = time.monotonic() + SETTLED_WITHIN
-    busy = 1.0
-    while busy > QUIET and time.monotonic() < end:
-        before = _machine()
+    while time.monotonic() < end:
+        began, used = time.monotonic(), _machine()
         time.sleep(2)
-        busy = (_machine() - before) / 2 / (os.cpu_count() or 1)
+        if _busy(_machine() - used, time.monotonic() - began) <= QUIET:
+            return
+
+
+def _busy(used: float, seconds: float) -> float:
+    """Return what part of all processors so many CPU seconds are, spent within so many by the clock."""
+    return used / seconds / (os.cpu_count() or 1)
 
 
 def _require(code: int, playbook: str | Path, log: Path) -> None:
@@ -210,7 +215,7 @@ def measure(hosts: Fleet, sizes: Sequence[int], rounds: int) -> dict[str, dict[i
                 taken[size].append(act(hosts.run, size))
         found[what] = {size: _median(taken[size], most[size]) for size in sizes}
         for size, one in found[what].items():
-            busy = (one.here + one.elsewhere) / one.seconds / (os.cpu_count() or 1)
+            busy = _busy(one.here + one.elsewhere, one.seconds)
             print(
                 f"  {what:<10} {size:3} hosts {one.seconds:6.2f} s   CPU {one.here:5.2f} + {one.elsewhere:5.2f} s"
                 f" ({busy:4.0%}) {one.megabytes:6.0f} MB",

@@ -461,7 +461,7 @@ def ending(registered: Registered, arguments: Vars, found: Vars, probe: t.Any) -
     from ansible_collections.pangeafate.hotfix.plugins.plugin_utils._incident import run_end
 
     names = [*arguments["results"], *([arguments["reverted"]] if arguments["reverted"] else [])]
-    before = str(arguments.get("before"))
+    before = arguments.get("before") or ""
     looked = {host: of_host.get(before) for host, of_host in registered.items()}
     return run_end.Ending(
         action=arguments["action"],
